@@ -121,8 +121,8 @@ class Problem:
     spec: str | None
     """Canonical machine-checkable form; None where the text did not parse."""
     answer_key: str | None
-    worked: str | None
-    """The answer key with its working (intermediate values), by execution."""
+    worked: list[str]
+    """Intermediate values by execution, the answer key last; empty where it did not execute."""
     features: Json
     """Complexity features by name, e.g. operations, length, steps."""
     difficulty: float | None

@@ -1,0 +1,205 @@
+"""What a kind of problem is: the ``Domain`` base class and the records that pass through it.
+
+A domain never trusts text. ``parse`` turns a proposal into a canonical *spec* or raises
+:class:`Rejected` with a reason; ``program`` turns a spec into source that the sandbox executes; the
+answer key is what that execution returned, twice alike. Answers are compared by canonical form.
+
+A new domain is one file with one subclass and ``@register``; ``check_domain`` holds it to the contract.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import numpy as np
+
+from culture.records import Form, Verdict
+
+
+class Rejected(Exception):
+    """A proposal that is not a problem. ``reason`` is a short slug that the log counts by."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[type[Rejected], tuple[str, str]]:
+        return (Rejected, (self.reason, self.detail))
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """What executing a spec gave."""
+
+    answer: str
+    """The answer key, in canonical form."""
+    worked: tuple[str, ...]
+    """Intermediate values in order, the answer last: the back of the book shows its working."""
+    steps: int
+    """Elementary operations executed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One step of an episode: what the solver sees next, or how it ended."""
+
+    observation: str
+    done: bool
+    answer: str | None = None
+    verdict: Verdict | None = None
+    reward: float = 0.0
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A frozen held-out problem. ``cell`` names its place in the grid, easiest cells first."""
+
+    anchor_id: str
+    cell: str
+    spec: str
+    answer_key: str
+    worked: tuple[str, ...]
+    features: dict[str, float]
+
+
+class Ran(Protocol):
+    """The outcome of one program: ``value`` where ``failure`` is None, else a slug and a detail."""
+
+    @property
+    def value(self) -> object: ...
+    @property
+    def failure(self) -> str | None: ...
+    @property
+    def detail(self) -> str: ...
+
+
+class Executor(Protocol):
+    """What runs programs: ``arena.sandbox.Sandbox``."""
+
+    def run_many(self, programs: Sequence[str]) -> Sequence[Ran]: ...
+
+
+class Domain(ABC):
+    """A kind of problem.
+
+    Specs are strings in a canonical form: two proposals are the same problem exactly when their specs
+    are equal. All methods are pure; randomness comes from the generator passed in.
+    """
+
+    name: ClassVar[str]
+    """The name in configuration and in the ``domain`` column."""
+    alphabet: ClassVar[str]
+    """Every character of a terse prompt, completion or note of this domain."""
+    stop: ClassVar[str] = "\n"
+    """The character that ends a terse completion."""
+
+    # -- proposing ---------------------------------------------------------------------------------
+    @abstractmethod
+    def brief(self, form: Form, target: float | None, parent: str | None) -> str:
+        """The proposer's prompt: a problem near ``target`` difficulty, or a variation of ``parent``."""
+
+    @abstractmethod
+    def parse(self, text: str) -> str:
+        """The canonical spec of a proposal in either form. Raises :class:`Rejected`."""
+
+    @abstractmethod
+    def program(self, spec: str) -> str:
+        """Python source for the sandbox; its last expression is ``[answer, [working, ...], steps]``."""
+
+    @abstractmethod
+    def solution(self, spec: str, value: object) -> Solution:
+        """The solution in a value that the sandbox returned for ``program``. Raises Rejected."""
+
+    def solve(self, specs: Sequence[str], sandbox: Executor) -> list[Solution | Rejected]:
+        """Solutions of ``specs`` by execution, in order; a spec that has none is a Rejected."""
+        found: list[Solution | Rejected] = []
+        for spec, ran in zip(specs, sandbox.run_many([self.program(s) for s in specs]), strict=True):
+            try:
+                if ran.failure is not None:
+                    raise Rejected(f"execution:{ran.failure}", ran.detail)
+                found.append(self.solution(spec, ran.value))
+            except Rejected as rejected:
+                found.append(rejected)
+        return found
+
+    @abstractmethod
+    def features(self, spec: str, solution: Solution) -> dict[str, float]:
+        """Complexity features by name (at least ``operations``, ``length``, ``steps``)."""
+
+    @abstractmethod
+    def difficulty(self, features: dict[str, float]) -> float:
+        """One scalar from the features, increasing with the work that a solution takes."""
+
+    @abstractmethod
+    def write(self, spec: str, form: Form) -> str:
+        """The proposal text that parses to ``spec``: ``parse(write(spec, form)) == spec``."""
+
+    @abstractmethod
+    def mutate(self, spec: str, rng: np.random.Generator) -> str:
+        """A valid spec one edit away, as often harder as not: ACCEL's operator for this domain."""
+
+    @abstractmethod
+    def sample(self, rng: np.random.Generator, target: float) -> str:
+        """A scripted spec of about ``target`` difficulty: warm-up, ladders, baselines."""
+
+    # -- solving -----------------------------------------------------------------------------------
+    @abstractmethod
+    def pose(self, spec: str, form: Form) -> str:
+        """The solver's prompt, without notes."""
+
+    @abstractmethod
+    def key(self, spec: str, solution: Solution, form: Form) -> str:
+        """The completion that an answer key teaches, with its working; ``check`` calls it correct."""
+
+    @abstractmethod
+    def read_answer(self, completion: str, form: Form) -> str | None:
+        """The canonical answer in a completion, or None where there is none to be read."""
+
+    def check(self, spec: str, answer_key: str, answer: str) -> bool:
+        """Whether a canonical answer is right."""
+        return answer == answer_key
+
+    def turn(self, spec: str, answer_key: str, actions: Sequence[str], form: Form) -> Turn:
+        """The episode after ``actions``; one-step domains end at the first."""
+        if not actions:
+            return Turn(self.pose(spec, form), done=False)
+        answer = self.read_answer(actions[-1], form)
+        if answer is None:
+            return Turn("", True, None, "malformed", 0.0, "no answer in the completion")
+        correct = self.check(spec, answer_key, answer)
+        return Turn("", True, answer, "correct" if correct else "wrong", float(correct))
+
+    # -- culture -----------------------------------------------------------------------------------
+    @abstractmethod
+    def example(self, spec: str, solution: Solution, form: Form) -> str:
+        """A worked example, as the body of a note."""
+
+    @abstractmethod
+    def lesson(self, spec: str, solution: Solution, form: Form) -> str:
+        """What the problem teaches about one of its parts, shorter than the whole example."""
+
+    # -- anchors -----------------------------------------------------------------------------------
+    @abstractmethod
+    def anchors(self, per_cell: int) -> list[Anchor]:
+        """Frozen problems over a grid from trivial to far beyond the model, the same in every run."""
+
+
+_registry: dict[str, Callable[[], Domain]] = {}
+
+
+def register(cls: type[Domain]) -> type[Domain]:
+    """Make a domain available by its name."""
+    if cls.name in _registry:
+        raise ValueError(f"expected a new domain name, got {cls.name!r}, which is registered already")
+    _registry[cls.name] = cls
+    return cls
+
+
+def registered() -> list[str]:
+    """Names of all registered domains."""
+    return sorted(_registry)
