@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -91,12 +91,14 @@ class Domain(ABC):
     are equal. All methods are pure; randomness comes from the generator passed in.
     """
 
-    name: ClassVar[str]
+    name: str
     """The name in configuration and in the ``domain`` column."""
-    alphabet: ClassVar[str]
+    alphabet: str
     """Every character of a terse prompt, completion or note of this domain."""
-    stop: ClassVar[str] = "\n"
+    stop: str = "\n"
     """The character that ends a terse completion."""
+    core_cells: tuple[str, ...] = ()
+    """Anchor cells within reach of a small model, easiest first; the other cells lie far beyond it."""
 
     # -- proposing ---------------------------------------------------------------------------------
     @abstractmethod
@@ -203,3 +205,8 @@ def register(cls: type[Domain]) -> type[Domain]:
 def registered() -> list[str]:
     """Names of all registered domains."""
     return sorted(_registry)
+
+
+def domain_class(name: str) -> Callable[[], Domain]:
+    """What makes the registered domain called ``name``. Raises KeyError."""
+    return _registry[name]

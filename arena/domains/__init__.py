@@ -1,0 +1,25 @@
+"""The domains, by name: importing this package registers the shipped ones."""
+
+from __future__ import annotations
+
+import difflib
+
+from arena.domains import transforms as _transforms  # noqa: F401  (importing registers)
+from arena.domains.base import Domain, domain_class, registered
+
+
+def make_domain(name: str) -> Domain:
+    """The domain called ``name``; ``gym:ID`` makes one of any registered text Gymnasium environment.
+
+    Raises ValueError where there is no such domain, with the nearest name that there is.
+    """
+    if name not in registered():
+        nearest = difflib.get_close_matches(name, registered(), n=1, cutoff=0.0)
+        raise ValueError(
+            f"expected a domain, one of {', '.join(registered())} or gym:ID, got {name!r};"
+            f" write {nearest[0]!r} instead"
+        )
+    return domain_class(name)()
+
+
+__all__ = ["Domain", "make_domain", "registered"]
