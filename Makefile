@@ -1,0 +1,39 @@
+# Every target sets up .venv by itself; only Python 3.11 or newer must be installed.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := test
+.PHONY: run test lint clean
+
+# The first interpreter that is new enough. Override with PYTHON=/path/to/python3.
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$name; break; }; \
+	done; true)
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+PRESET ?= spark
+
+run: $(STAMP)
+	@$(PY) -m run_arena run $(PRESET) $(ARGS)
+
+test: $(STAMP)
+	@$(PY) -m pytest $(ARGS)
+
+lint: $(STAMP)
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy
+
+clean:
+	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { \
+		echo "expected Python 3.11 or newer on the PATH, got none; write make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PY) -c '' 2>/dev/null || { echo "creating $(VENV)"; "$(PYTHON)" -m venv --clear $(VENV); }
+	@printf 'installing into $(VENV), some minutes the first time '
+	@$(PY) -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]' 2>&1 \
+		| tee $(VENV)/install.log \
+		| awk '/^ *(Collecting|Requirement)/ { if (++n % 5 == 0) printf "."; fflush() } END { print "" }' \
+		|| { grep -iE 'error|conflict' $(VENV)/install.log || tail -n 20 $(VENV)/install.log; exit 1; } >&2
+	@touch $@

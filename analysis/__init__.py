@@ -1,0 +1,1 @@
+"""Measures, pictures, the report and studies. Reads the log only."""

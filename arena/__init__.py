@@ -1,0 +1,1 @@
+"""The world: one round, and the machines it runs on."""
