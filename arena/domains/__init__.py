@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 
-from arena.domains import transforms as _transforms  # noqa: F401  (importing registers)
+from arena.domains import arithmetic as _arithmetic  # noqa: F401  (importing registers)
+from arena.domains import transforms as _transforms  # noqa: F401
 from arena.domains.base import Domain, domain_class, registered
 
 
