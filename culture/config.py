@@ -1,0 +1,49 @@
+"""Configuration of what is remembered and shared."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class LakeConfig(BaseModel):
+    """Where the log of a run is kept."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True, extra="forbid", frozen=True)
+
+    catalog: str = Field(default="sqlite", pattern=r"^(sqlite|postgres:.+)$")
+    """The catalog of the log: ``sqlite``, a file in the run's folder, or ``postgres:`` and a libpq
+    connection string, e.g. ``postgres:host=db dbname=ludus``, in which every run has a schema of its own,
+    named after its folder. Keep passwords in ``~/.pgpass``: whoever may query the run can read this
+    string. No unit."""
+    data_path: str | None = None
+    """The folder (relative ones are taken from the run's folder) or object-store URL under which the
+    Parquet files of the run get a folder of their own, named after the run's folder; ``null`` is
+    ``data`` in the run's folder. An object store is reached with DuckDB's persistent secrets. No unit."""
+    compact_every: int = Field(default=64, ge=0)
+    """After how many commits small Parquet files are merged and rows in the catalog moved to Parquet, in
+    commits; 0 is never. Versions stay readable."""
+
+
+class LibraryConfig(BaseModel):
+    """What the library takes, keeps in sight and shows."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True, extra="forbid", frozen=True)
+
+    max_note_chars: int = Field(default=2000, ge=1, le=60_000)
+    """Longest body of a note; a longer one is refused, never cut. In characters."""
+    max_title_chars: int = Field(default=120, ge=0, le=1000)
+    """Longest title of a note; a longer one is refused. In characters."""
+    shelf_budget_notes: int = Field(default=2000, ge=1)
+    """Notes that one shelf keeps in sight; beyond it the least read are archived. In notes."""
+    archive_grace_rounds: int = Field(default=5, ge=0)
+    """For how long after it was last written a note is archived only when every other note of its
+    shelf is gone, so that new notes have time to be read. In rounds."""
+    read_decay: float = Field(default=0.9, gt=0, le=1)
+    """What is left of the counted reads of a note when the next reads are observed. A factor, no unit."""
+    max_query_terms: int = Field(default=12, ge=1, le=256)
+    """A query is cut to its so many rarest terms. In terms."""
+    placebo_draws: int = Field(default=32, ge=1)
+    """Notes drawn at random to choose the placebos of one attempt from. In notes."""
+    placebo_relevance: float = Field(default=0.5, gt=0, le=1)
+    """A note that scores this share of the best hit's score or more is too relevant to be a placebo.
+    A share of a BM25 score, no unit."""
