@@ -64,7 +64,7 @@ class Buffer:
             )
 
     def record(self, attempts: Sequence[Attempt]) -> list[Outcome]:
-        """Count attempts; the outcomes of this call, one for each problem attempted."""
+        """Count attempts; the outcomes of this call, one for each problem attempted, in order of id."""
         counts: dict[str, list[int]] = {}
         for a in attempts:
             if not counted(a):
@@ -77,7 +77,8 @@ class Buffer:
             count[1] += 1
             count[2] = max(count[2], a.round)
         outcomes = []
-        for problem_id, (solved, tried, last) in counts.items():
+        # Sums of floats depend on order; attempts come in the order in which machines finished them.
+        for problem_id, (solved, tried, last) in sorted(counts.items()):
             c = self._items[problem_id]
             outcomes.append(Outcome(c.difficulty, solved, tried))
             if tried < 2:

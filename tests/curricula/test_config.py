@@ -1,0 +1,89 @@
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from culture.seeds import generator
+from curricula import CurriculumConfig, Fresh, make_strategy, register, registered
+from curricula.config import LadderConfig, LearnabilityConfig, SamplerConfig
+from curricula.learnability import Learnability
+from curricula.simulate import attempt, problem
+
+
+def test_defaults_are_valid_and_survive_dumping():
+    config = CurriculumConfig()
+    assert config.strategy == "learnability"
+    assert CurriculumConfig.model_validate(config.model_dump(mode="json")) == config
+
+
+@pytest.mark.parametrize("model", [CurriculumConfig, LearnabilityConfig, LadderConfig, SamplerConfig])
+def test_every_field_is_documented(model: type[BaseModel]):
+    assert [n for n, f in model.model_fields.items() if not f.description] == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"strategy": "learnabilty"}, "got 'learnabilty'; write 'learnability'"),
+        ({"strategy": "zzz"}, "expected a strategy among ladder, learnability, uniform"),
+        ({"learnability": {"fresh_share": 0.5}}, "= 1, got 1.1; write all three"),
+        ({"learnability": {"start_target": 0.5}}, "got start_target = 0.5; raise it or lower"),
+        ({"learnability": {"start_targets": {"a": 0.5}}}, "got a = 0.5; raise it or lower"),
+        ({"learnability": {"buffer_size": 0}}, "greater than or equal to 1"),
+        ({"learnability": {"spread": float("nan")}}, "finite number"),
+        ({"learnability": {"sampler": {"temperature": 0}}}, "greater than 0"),
+        (
+            {"ladder": {"levels": [3, 2]}},
+            r"expected levels that rise, got \[3.0, 2.0\]; write \[2.0, 3.0\]",
+        ),
+        ({"ladder": {"up": 0.2, "down": 0.3}}, "expected down < up, got down = 0.3 and up = 0.2"),
+        ({"ladder": {"factor": 1.0}}, "greater than 1"),
+        ({"settings": {"x": 1}}, "got x; write its settings under 'learnability'"),
+        ({"strategy": "uniform", "settings": {"x": 1}}, "nowhere: it has none"),
+        ({"learnabilty": {}}, "Extra inputs are not permitted"),
+    ],
+)
+def test_mistakes_are_refused_with_what_to_write(settings, message):
+    with pytest.raises(ValidationError, match=message):
+        CurriculumConfig.model_validate(settings)
+
+
+def test_start_targets_must_name_domains_of_the_run():
+    config = CurriculumConfig.model_validate({"learnability": {"start_targets": {"b": 3.0}}})
+    with pytest.raises(ValueError, match="start_targets for a, got b"):
+        make_strategy(config, ["a"])
+
+
+@pytest.mark.parametrize("domains", [[], ["a", "a"]])
+def test_domains_are_some_and_each_once(domains):
+    with pytest.raises(ValueError, match="expected at least one domain, each once"):
+        make_strategy(CurriculumConfig(), domains)
+
+
+def test_a_name_is_registered_once():
+    with pytest.raises(ValueError, match="expected a new strategy name, got 'learnability'"):
+        register(Learnability)
+
+
+def test_a_registered_class_is_made_by_name_and_gets_its_settings(monkeypatch):
+    monkeypatch.setattr("curricula.base._registry", {})
+
+    @register
+    class Mine(Learnability):
+        name = "mine"
+
+        def __init__(self, config, domains):
+            super().__init__(config, domains)
+            self.depth = config.settings["depth"]
+
+    assert registered() == ["mine"]
+    made = make_strategy(CurriculumConfig(strategy="mine", settings={"depth": 3}), ["a"])
+    assert isinstance(made, Mine) and made.depth == 3
+
+
+def test_uniform_selects_nothing():
+    strategy = make_strategy(CurriculumConfig(strategy="uniform"), ["a", "b"])
+    problems = [problem("p", "a", 0, 3.0)]
+    strategy.observe(problems, [attempt("p", "a", 0, 0, True)])
+    requests = strategy.request(7, generator(0, "r"))
+    assert set(requests) == {Fresh("a", None), Fresh("b", None)} and len(requests) == 7
+    with pytest.raises(ValueError, match="expected a domain among a, b"):
+        strategy.observe([problem("p", "c", 0, 3.0)], [])
