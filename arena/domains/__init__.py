@@ -7,6 +7,8 @@ import difflib
 from arena.domains import arithmetic as _arithmetic  # noqa: F401  (importing registers)
 from arena.domains import transforms as _transforms  # noqa: F401
 from arena.domains.base import Domain, domain_class, registered
+from arena.domains.check import check_domain
+from arena.domains.gym_env import GymDomain
 
 
 def make_domain(name: str) -> Domain:
@@ -14,6 +16,9 @@ def make_domain(name: str) -> Domain:
 
     Raises ValueError where there is no such domain, with the nearest name that there is.
     """
+    kind, colon, env_id = name.partition(":")
+    if colon and kind == "gym":
+        return GymDomain(env_id)
     if name not in registered():
         nearest = difflib.get_close_matches(name, registered(), n=1, cutoff=0.0)
         raise ValueError(
@@ -23,4 +28,4 @@ def make_domain(name: str) -> Domain:
     return domain_class(name)()
 
 
-__all__ = ["Domain", "make_domain", "registered"]
+__all__ = ["Domain", "GymDomain", "check_domain", "make_domain", "registered"]

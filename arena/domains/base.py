@@ -97,6 +97,9 @@ class Domain(ABC):
     """Every character of a terse prompt, completion or note of this domain."""
     stop: str = "\n"
     """The character that ends a terse completion."""
+    one_step: bool = True
+    """False where an episode takes several actions. Then there is no answer key (it is ``""``), ``solve``
+    is overridden, and ``program``, ``solution`` and ``key`` raise :class:`TypeError`."""
     core_cells: tuple[str, ...] = ()
     """Anchor cells within reach of a small model, easiest first; the other cells lie far beyond it."""
 

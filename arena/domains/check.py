@@ -1,0 +1,284 @@
+"""``check_domain`` holds a domain to the contract of ``arena.domains.base``.
+
+It is to domains what ``check_env`` is to Gymnasium environments. The test suite runs it over every
+registered domain; call it on yours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Final, get_args
+
+from arena.domains.base import Domain, Executor, Rejected, Solution
+from culture.records import Form
+from culture.seeds import generator
+
+FORMS: Final[tuple[Form, ...]] = get_args(Form)
+TARGETS: Final = (1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0)
+HOSTILE: Final = (
+    "",
+    " ",
+    "\n",
+    "\x00",
+    "=" * 2000,
+    "(" * 5000,
+    "9" * 20000,
+    "R" * 20000 + "1",
+    "\n" * 3000,
+    "Answer:",
+    "Answer: Answer:\nAnswer",
+    "\u0663\u0664\uff11\u212a\u017f=\u00b2",
+    "\ud800",
+    "__import__('os').system('true')",
+    "'; drop table problems; --",
+)
+"""Texts that break careless parsers: empty, deep, long, quadratic, Unicode digits, injected code."""
+
+
+def check_domain(domain: Domain, sandbox: Executor | None = None, trials: int = 6) -> None:
+    """Raise AssertionError, with what was expected and what was got, where ``domain`` breaks the contract.
+
+    ``sandbox`` executes the programs; without one a sandbox is opened for the check. ``trials`` is the
+    number of problems tried at each target difficulty.
+    """
+    if sandbox is None:
+        from arena.sandbox import Sandbox
+
+        with Sandbox() as opened:
+            check_domain(domain, opened, trials)
+        return
+    _check_attributes(domain)
+    specs = _check_sampling(domain, trials)
+    specs += _check_mutation(domain, specs)
+    solved = _check_solving(domain, specs, sandbox)
+    _check_briefs(domain, specs[0])
+    _check_difficulty(domain, solved)
+    _check_posing(domain, solved)
+    _check_culture(domain, solved)
+    _check_hostile(domain)
+    _check_anchors(domain, sandbox)
+
+
+def _expect(holds: bool, expected: str, got: object) -> None:
+    # Not an assert statement, which python -O leaves out.
+    if not holds:
+        raise AssertionError(f"expected {expected}, got {got!r}")
+
+
+def _in_alphabet(domain: Domain, text: object, what: str) -> None:
+    _expect(isinstance(text, str), f"{what} to be text", text)
+    foreign = sorted(set(str(text)) - set(domain.alphabet))
+    _expect(not foreign, f"only characters of the alphabet in {what}", f"{''.join(foreign)} in {text}")
+
+
+def _check_attributes(domain: Domain) -> None:
+    _expect(isinstance(domain.name, str) and domain.name != "", "a name", domain.name)
+    _expect(
+        len(set(domain.alphabet)) == len(domain.alphabet),
+        "each character once in alphabet",
+        domain.alphabet,
+    )
+    _expect(len(domain.stop) == 1, "one stop character", domain.stop)
+    _expect(domain.stop in domain.alphabet, "the stop character in the alphabet", domain.alphabet)
+
+
+def _parses(domain: Domain, text: str, what: str) -> str:
+    try:
+        return domain.parse(text)
+    except Rejected as rejected:
+        raise AssertionError(f"expected {what} to parse, got {rejected} from {text!r}") from rejected
+
+
+def _check_sampling(domain: Domain, trials: int) -> list[str]:
+    specs = []
+    for target in TARGETS:
+        for trial in range(trials):
+            stream = ("check_domain", "sample", str(target), trial)
+            spec = domain.sample(generator(0, *stream), target)
+            again = domain.sample(generator(0, *stream), target)
+            _expect(spec == again, f"sample to be a function of its generator ({spec!r})", again)
+            for form in FORMS:
+                written = domain.write(spec, form)
+                found = _parses(domain, written, f"write({spec!r}, {form!r})")
+                _expect(found == spec, f"parse(write(spec, {form!r})) to be {spec!r}", found)
+            _in_alphabet(domain, domain.write(spec, "terse"), f"write({spec!r}, 'terse')")
+            specs.append(spec)
+    _expect(len(set(specs)) > len(specs) // 4, "sample to give different specs", sorted(set(specs)))
+    return specs
+
+
+def _check_mutation(domain: Domain, specs: Iterable[str]) -> list[str]:
+    mutants = []
+    for i, spec in enumerate(specs):
+        mutant = domain.mutate(spec, generator(0, "check_domain", "mutate", i))
+        again = domain.mutate(spec, generator(0, "check_domain", "mutate", i))
+        _expect(mutant == again, f"mutate to be a function of its generator ({mutant!r})", again)
+        _expect(mutant != spec, f"mutate({spec!r}) to be another problem", mutant)
+        found = _parses(domain, domain.write(mutant, "terse"), f"mutate({spec!r})")
+        _expect(found == mutant, f"mutate({spec!r}) in canonical form, {found!r}", mutant)
+        mutants.append(mutant)
+    return mutants
+
+
+def _check_solving(domain: Domain, specs: list[str], sandbox: Executor) -> list[tuple[str, Solution]]:
+    first, second = domain.solve(specs, sandbox), domain.solve(specs, sandbox)
+    _expect(len(first) == len(specs), f"solve to return {len(specs)} results", len(first))
+    solved = []
+    for spec, one, two in zip(specs, first, second, strict=True):
+        if isinstance(one, Rejected):
+            raise AssertionError(f"expected solve to give {spec!r} a solution, got {one}")
+        _expect(one == two, f"solve({spec!r}) to give the same twice, {one!r}", two)
+        if domain.one_step:
+            _expect(one.answer != "", f"an answer to {spec!r}", one)
+            _expect(
+                one.worked[-1:] == (one.answer,),
+                f"working of {spec!r} to end in {one.answer!r}",
+                one.worked,
+            )
+            _expect(one.steps > 0, f"steps of {spec!r} above 0", one.steps)
+        solved.append((spec, one))
+    return solved
+
+
+def _check_briefs(domain: Domain, parent: str) -> None:
+    for form in FORMS:
+        for target, origin in ((None, None), (12.0, None), (None, parent), (12.0, parent)):
+            brief = domain.brief(form, target, origin)
+            _expect(isinstance(brief, str) and brief != "", f"brief({form!r}, {target}, {origin!r})", brief)
+            if form == "terse":
+                _in_alphabet(domain, brief, f"brief('terse', {target}, {origin!r})")
+        _expect(
+            domain.brief(form, None, parent) != domain.brief(form, None, None),
+            f"the {form} brief for a variation to differ from that for a fresh problem",
+            domain.brief(form, None, parent),
+        )
+
+
+def _check_difficulty(domain: Domain, solved: list[tuple[str, Solution]]) -> None:
+    found = []
+    for spec, solution in solved:
+        features = domain.features(spec, solution)
+        missing = {"operations", "length", "steps"} - set(features)
+        _expect(not missing, f"features of {spec!r} to have operations, length and steps", sorted(features))
+        finite = all(isinstance(v, float) and math.isfinite(v) for v in features.values())
+        _expect(finite, f"finite floats as features of {spec!r}", features)
+        difficulty = domain.difficulty(features)
+        _expect(math.isfinite(difficulty), f"a finite difficulty of {spec!r}", difficulty)
+        found.append(difficulty)
+    if domain.one_step:
+        # The sampled specs come first, in the order of their targets; easiest against hardest quarter.
+        quarter = len(found) // 2 // 4
+        easy, hard = sum(found[:quarter]), sum(found[len(found) // 2 - quarter : len(found) // 2])
+        _expect(hard > easy, f"samples for high targets harder than those for low ones ({easy})", hard)
+
+
+def _check_posing(domain: Domain, solved: list[tuple[str, Solution]]) -> None:
+    for form in FORMS:
+        _expect(
+            domain.turn(solved[0][0], "", [""], form).done,
+            f"an empty {form} action to end the episode",
+            False,
+        )
+        for spec, solution in solved:
+            where = f"{spec!r} in {form} form"
+            posed = domain.pose(spec, form)
+            _expect(posed != "", f"a statement of {where}", posed)
+            if form == "terse":
+                _in_alphabet(domain, posed, f"the statement of {where}")
+            turn = domain.turn(spec, solution.answer, [], form)
+            _expect(not turn.done, f"{where} to be unfinished before any action", turn)
+            _expect(
+                turn.observation == posed, f"the first observation to be the statement of {where}", turn
+            )
+            _expect(
+                turn == domain.turn(spec, solution.answer, [], form), f"turn to be pure for {where}", turn
+            )
+            if domain.one_step:
+                _check_key(domain, spec, solution, form, where)
+    if domain.one_step:
+        (spec, right), *others = solved
+        wrong = next((s for _, s in others if s.answer != right.answer), None)
+        if wrong is None:
+            raise AssertionError(f"expected samples with different answers, got only {right.answer!r}")
+        turn = domain.turn(spec, right.answer, [wrong.answer], "terse")
+        _expect(
+            turn.verdict == "wrong" and turn.reward == 0, f"{wrong.answer!r} to be wrong for {spec!r}", turn
+        )
+
+
+def _check_key(domain: Domain, spec: str, solution: Solution, form: Form, where: str) -> None:
+    key = domain.key(spec, solution, form)
+    if form == "terse":
+        _in_alphabet(domain, key, f"the key of {where}")
+        _expect(domain.stop not in key, f"no stop character in the key of {where}", key)
+    read = domain.read_answer(key, form)
+    _expect(read == solution.answer, f"{solution.answer!r} to be read from the key of {where}", read)
+    ended = domain.read_answer(key + domain.stop, form)
+    _expect(ended == read, f"the key of {where} to read the same with the stop character", ended)
+    turn = domain.turn(spec, solution.answer, [key], form)
+    good = turn.done and turn.verdict == "correct" and turn.reward == 1.0
+    _expect(good, f"the key of {where} to be correct", turn)
+
+
+def _check_culture(domain: Domain, solved: list[tuple[str, Solution]]) -> None:
+    for spec, solution in solved:
+        for form in FORMS:
+            example, lesson = domain.example(spec, solution, form), domain.lesson(spec, solution, form)
+            _expect(
+                example != "" and lesson != "", f"an example and a lesson of {spec!r}", (example, lesson)
+            )
+            _expect(len(lesson) <= len(example), f"a lesson of {spec!r} no longer than its example", lesson)
+            if form == "terse":
+                _in_alphabet(domain, example, f"the example of {spec!r}")
+                _in_alphabet(domain, lesson, f"the lesson of {spec!r}")
+
+
+def _check_hostile(domain: Domain) -> None:
+    for text in HOSTILE:
+        try:
+            spec = domain.parse(text)
+        except Rejected as rejected:
+            slug = rejected.reason
+            _expect(slug != "" and not any(c.isspace() for c in slug), "a reason of one word", slug)
+        except Exception as error:
+            raise AssertionError(
+                f"expected parse to raise Rejected, got {error!r} for {text[:40]!r}"
+            ) from error
+        else:
+            written = domain.write(spec, "terse")
+            _expect(domain.parse(written) == spec, f"what {text[:40]!r} parsed to to be canonical", spec)
+        for form in FORMS:
+            try:
+                answer = domain.read_answer(text, form)
+            except Exception as error:
+                raise AssertionError(
+                    f"expected an answer or None, got {error!r} for {text[:40]!r}"
+                ) from error
+            _expect(answer is None or isinstance(answer, str), "an answer or None", answer)
+
+
+def _check_anchors(domain: Domain, sandbox: Executor) -> None:
+    anchors = domain.anchors(2)
+    _expect(anchors == domain.anchors(2), "the same anchors every time", "others")
+    for what, values in (("ids", [a.anchor_id for a in anchors]), ("specs", [a.spec for a in anchors])):
+        _expect(len(set(values)) == len(values), f"anchors with different {what}", values)
+    cells = [a.cell for a in anchors]
+    for cell in set(cells):
+        _expect(cells.count(cell) == 2, f"2 anchors in cell {cell!r}", cells.count(cell))
+    _expect(set(domain.core_cells) <= set(cells), f"cells {domain.core_cells}", sorted(set(cells)))
+    for anchor, found in zip(anchors, domain.solve([a.spec for a in anchors], sandbox), strict=True):
+        if isinstance(found, Rejected):
+            raise AssertionError(f"expected anchor {anchor.spec!r} to have a solution, got {found}")
+        _expect(
+            found.answer == anchor.answer_key,
+            f"anchor {anchor.spec!r} to have {found.answer!r}",
+            anchor.answer_key,
+        )
+        _expect(
+            found.worked == anchor.worked, f"anchor {anchor.spec!r} worked as {found.worked}", anchor.worked
+        )
+        features = domain.features(anchor.spec, found)
+        _expect(
+            features == anchor.features, f"anchor {anchor.spec!r} with features {features}", anchor.features
+        )
