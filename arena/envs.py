@@ -3,11 +3,15 @@
 Importing this module registers both. The arena rolls out its own episodes through the same classes,
 constructed directly, so what counts is that a construction, a reset and a step are cheap: domain,
 library and sandbox are shared and never copied, and the spaces are made when first looked at.
+
+Gymnasium's shared memory pads texts to the length of their space, so make asynchronous vectors with
+``vector_kwargs={"shared_memory": False}``.
 """
 
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, get_args
@@ -56,8 +60,11 @@ def _space(domain: Domain, form: Form, max_length: int) -> spaces.Text:
 
 
 @functools.cache
-def _shared_sandbox() -> Executor:
-    """The sandbox of this process, for environments that were given none."""
+def _shared_sandbox(process: int) -> Executor:
+    """The sandbox of this process, for environments that were given none.
+
+    Named by the process id, because a fork must not talk to the workers of its parent.
+    """
     from arena.sandbox import Sandbox
 
     return Sandbox()
@@ -130,7 +137,7 @@ class _DomainEnv(gymnasium.Env[str, str]):
     def sandbox(self) -> Executor:
         """Where programs run; opened when first needed, one for the whole process."""
         if self._sandbox is None:
-            self._sandbox = _shared_sandbox()
+            self._sandbox = _shared_sandbox(os.getpid())
         return self._sandbox
 
     def _stream(self, purpose: str, attempt: int = 0) -> Any:
@@ -154,9 +161,10 @@ class SolveEnv(_DomainEnv):
 
     Where ``lookups`` is above 0 an action that starts with ``?`` (terse) or ``lookup:`` (natural)
     searches ``library`` for its rest, shows up to ``notes_per_lookup`` notes in the next observation
-    and does not end the episode, until the lookups are used up. Notes must be fit to be shown: the
-    library quotes them. In the terse form, which has one note a line, a note with a character
-    outside the domain's alphabet is left out and counted in ``info["notes_left_out"]``.
+    and does not end the episode, until the lookups are used up. Notes are shown as they come, so pass
+    what a model wrote through ``culture.quoting.quote`` first. In the terse form, which has one note a
+    line, a note with a character outside the domain's alphabet is left out and counted in
+    ``info["notes_left_out"]``.
 
     ``info`` has ``verdict``, ``answer`` and ``failure`` (None until the end), ``turns`` (actions so
     far), ``lookups_left``, ``notes_left_out`` and ``spec``. ``max_turns`` truncates endless episodes.
@@ -245,7 +253,8 @@ class SolveEnv(_DomainEnv):
             query = self._query(action)
             if query is not None:
                 self._lookups_left -= 1
-                self._show(self.library.search(query, self.notes_per_lookup))
+                found = self.library.search(query, self.notes_per_lookup)
+                self._show(note for note in found if note not in self._notes)
                 return self._continue()
         self._answers.append(action)
         turn = self.domain.turn(self._start.spec, self._start.answer_key, self._answers, self.form)
@@ -271,7 +280,7 @@ class SolveEnv(_DomainEnv):
         for note in notes:
             if self.form == "terse" and not _characters(self.domain.alphabet).issuperset(note):
                 self._left_out += 1
-            elif note not in self._notes:
+            else:
                 self._notes.append(note)
 
     def _observe(self) -> str:
