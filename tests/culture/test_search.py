@@ -1,0 +1,153 @@
+import tantivy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from culture.search import TOLERANCE, Index, stored_length, tokens
+
+bodies = st.text(alphabet="RSQ123=+ ;ab", min_size=1, max_size=12)
+
+
+def found(index: Index, query: str, labels: tuple[str, ...] = ("x",)) -> list[str]:
+    return [key for key, _ in index.ranked(query, labels)]
+
+
+def test_words_and_symbol_runs_become_different_terms() -> None:
+    assert tokens("Reverse the list.") == ["wreverse", "wthe", "wlist"]
+    assert tokens("RS1=") == ["gR", "gS", "g1", "g=", "gRS", "gS1", "g1=", "gRS1", "gS1="]
+    assert tokens("") == []
+
+
+def test_terse_queries_find_what_shares_operators_and_digits() -> None:
+    index = Index(12)
+    for key, body in {"n1": "RS1234=4321", "n2": "Q77=1", "n3": "(3+4)*2=14", "n4": "RS12=21"}.items():
+        index.put(key, body, ["x"])
+    assert found(index, "RS1234=")[:2] == ["n1", "n4"]
+    assert found(index, "(3+4)*2=")[0] == "n3"
+
+
+def test_words_match_whatever_their_case() -> None:
+    index = Index(12)
+    index.put("n1", "Reverse means: write it backwards", ["x"])
+    index.put("n2", "Sorting puts small things first", ["x"])
+    assert found(index, "how to REVERSE, or reverse?") == ["n1"]
+
+
+def test_only_texts_with_a_label_are_found() -> None:
+    index = Index(12)
+    index.put("n1", "R1", ["x"])
+    index.put("n2", "R1", ["y", "z"])
+    assert found(index, "R1", ("x",)) == ["n1"]
+    assert found(index, "R1", ("z", "x")) == ["n1", "n2"]
+    assert found(index, "R1", ()) == []
+
+
+def test_equal_scores_are_ordered_by_key_past_every_fetch() -> None:
+    index = Index(12)
+    keys = [f"n{i:03}" for i in range(150)]
+    for key in reversed(keys):
+        index.put(key, "R1=1", ["x"])
+    assert found(index, "R1=") == keys
+
+
+def test_replaced_and_dropped_texts_are_not_found() -> None:
+    index = Index(12)
+    index.put("n1", "R1", ["x"])
+    assert found(index, "R1") == ["n1"]
+    index.put("n1", "S2", ["x"])
+    assert found(index, "R1") == []
+    assert found(index, "S2") == ["n1"]
+    index.drop("n1")
+    assert found(index, "S2") == [] and len(index) == 0
+
+
+def test_replaced_texts_are_forgotten_in_the_end() -> None:
+    index = Index(12)
+    for i in range(200):
+        index.put("n1", f"R{i}", ["x"])
+        if i % 40 == 0:
+            assert found(index, f"R{i}") == ["n1"]
+    assert index.share("gR") == 1.0
+    assert found(index, "R199") == ["n1"]
+
+
+def test_scores_are_those_of_tantivy() -> None:
+    index = Index(64)
+    for i in range(60):
+        index.put(f"n{i}", f"R{i}=" + "12" * i + " reverse" * (i % 4), ["x"])
+    list(index.ranked("R12= reverse", ("x",)))
+    terms = index.terms("R12= reverse")
+    q, should = tantivy.Query, tantivy.Occur.Should
+    query = q.boolean_query([(should, q.term_query(index._schema, "text", t, "freq")) for t, _ in terms])
+    hits = index._searcher.search(query, 60).hits
+    assert len(hits) == 60
+    for score, address in hits:
+        ordinal = index._searcher.fast_field_values("ordinal", [address])[0]
+        assert isinstance(ordinal, int)
+        key = index._texts[ordinal].key
+        assert abs(index.score(terms, key) - score) < 0.1 * TOLERANCE * score
+
+
+def test_lengths_are_stored_in_a_byte() -> None:
+    assert [stored_length(n) for n in (0, 23, 39, 40, 41, 54, 55, 56, 59, 60)] == [
+        0, 23, 39, 40, 40, 54, 54, 56, 56, 60,
+    ]  # fmt: skip
+    assert len({stored_length(n) for n in range(100_000)}) < 256
+
+
+@given(st.text())
+@settings(max_examples=200)
+def test_any_text_is_a_query(text: str) -> None:
+    assert set(found(HAYSTACK, text)) <= {"n1", "n2"}
+
+
+def test_query_syntax_has_no_meaning() -> None:
+    for text in (
+        '"',
+        "(",
+        "text:R1",
+        "R1 AND",
+        "NOT",
+        "*",
+        "[a TO",
+        "label:x",
+        "\ud800",
+        "\x00",
+        "+" * 10_000,
+    ):
+        found(HAYSTACK, text)
+    assert found(HAYSTACK, "label:y") == []
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.none() | bodies), max_size=30), st.lists(bodies, max_size=3)
+)
+@settings(max_examples=40, deadline=None)
+def test_results_do_not_depend_on_when_was_searched(
+    changes: list[tuple[int, str | None]], queries: list[str]
+) -> None:
+    often, once = Index(12), Index(12)
+    for key, body in changes:
+        for index in (often, once):
+            if body is None:
+                index.drop(f"n{key}")
+            else:
+                index.put(f"n{key}", body, ["x"])
+        found(often, "R1=")
+    for query in queries:
+        assert list(often.ranked(query, ("x",))) == list(once.ranked(query, ("x",)))
+
+
+def test_a_rebuilt_index_ranks_as_one_that_never_searched() -> None:
+    often, once = Index(12), Index(12)
+    for i in range(400):
+        for index in (often, once):
+            index.put(f"n{i * 7 % 40:02}", f"R{i % 9}{i % 7}={i % 5}", ["x"])
+        if i % 3 == 0:
+            found(often, "R12=3")
+    assert len(often._texts) < 400
+    assert list(often.ranked("R12=3", ("x",))) == list(once.ranked("R12=3", ("x",)))
+
+
+HAYSTACK = Index(12)
+HAYSTACK.put("n1", "R1=2 (3+4) the word", ["x"])
+HAYSTACK.put("n2", "Q7", ["x"])
