@@ -4,7 +4,7 @@ A record is plain data: frozen, picklable, comparable. ``culture/schema.sql`` de
 with types and a comment on each column; a test holds the two together.
 
 Failures are attributed to one of :data:`Source`. Texts written by a model are stored as they were
-written; what is shown to another model goes through ``culture.library.quote`` first.
+written; what is shown to another model goes through ``culture.quoting.quote`` first.
 """
 
 from __future__ import annotations
@@ -201,7 +201,8 @@ class Revision:
     policy_version: str | None
     parents: list[str]
     outcome: str
-    """What the write did: ``head`` (the new head), ``merged`` or ``branch`` (the base had moved)."""
+    """What the write did: ``head`` (the new head), ``merged`` or ``branch`` (the base had moved), or
+    ``archived`` (a marker with an empty body: the note is out of sight until its next head)."""
     body: str
     tokens: int
     evidence: Json

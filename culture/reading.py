@@ -1,0 +1,72 @@
+"""Who reads the library, what is asked of it, and what is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from culture.edits import PUBLIC
+from culture.records import Note
+
+NOTHING: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Sees its own shelf, its organisation's, and public notes by itself and its neighbours."""
+
+    agent_id: str
+    organisation: str
+    neighbours: Collection[str] = NOTHING
+    """Agents that are next to this one in the topology."""
+
+    def sources(self) -> list[str]:
+        """Names of the sources that this reader sees, sorted."""
+        authors = {self.agent_id, *self.neighbours}
+        own = [f"agent:{self.agent_id}", f"org:{self.organisation}"]
+        return sorted([*own, *(f"{PUBLIC}:{author}" for author in authors)])
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One question to the library."""
+
+    text: str
+    """Untrusted; no character of it has a meaning as syntax."""
+    reader: Reader
+    k: int
+    """Notes at most."""
+    budget_chars: int
+    """Characters of all bodies together at most."""
+    domain: str | None = None
+    """Only notes of this domain; None is any."""
+    exclude_notes: Collection[str] = NOTHING
+    exclude_cited: Collection[str] = NOTHING
+    """Problems, attempts or notes; a note of which any revision cites one of them is not shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One note as a search shows it."""
+
+    note_id: str
+    revision_id: str
+    body: str
+    """As written, untrusted: pass it through ``culture.quoting.quote`` before a model reads it."""
+    score: float
+    """BM25; 0 for a placebo."""
+    author: str
+    """Who wrote the revision shown."""
+    kind: str
+    tokens: int
+    """Length of ``body`` by the token counter of the library."""
+
+
+def source(note: Note) -> str:
+    """The source that a note belongs to; for public notes it says who wrote the first revision."""
+    return f"{PUBLIC}:{note.author}" if note.shelf == PUBLIC else note.shelf
+
+
+def label(domain: str | None, source: str) -> str:
+    """The index label of a domain's notes of a source; of every domain's where it is None."""
+    return f"{source}\x1f{domain or ''}"
