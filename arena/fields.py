@@ -1,7 +1,8 @@
 """The fields of a configuration model: what documentation lists and messages suggest.
 
 A path names a field from the root: ``population.groups[].count`` is the field ``count`` of each item,
-and ``population.topology[ring].width`` belongs to the member of a union whose ``kind`` is ``ring``.
+``policies.NAME.layers`` that of each value of a mapping, and ``population.topology[ring].width`` belongs
+to the member of a union whose ``kind`` is ``ring``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import annotated_types
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+
+_LISTS = (list, tuple, set, frozenset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +50,16 @@ def models_at(
     model: type[BaseModel], path: Sequence[str | int], data: Mapping[str, object]
 ) -> list[type[BaseModel]]:
     """The models that ``data`` may be read as at ``path``: several where a union leaves it open."""
-    found: list[type[BaseModel]] = [model]
+    open_: list[Any] = [model]
     here: object = data
     for part in path:
         below = step(here, part)
         here = below[0] if below else None
-        if isinstance(part, int):
-            continue
-        fields = [parent.model_fields[part] for parent in found if part in parent.model_fields]
-        found = [child for field in fields for child in _models(field.annotation)]
+        open_ = [inner for annotation in open_ for inner in _below(annotation, part)]
         if isinstance(here, Mapping) and "kind" in here:
-            tagged = [child for child in found if here["kind"] in _kinds(child)]
-            found = tagged or found
-    return found
+            tagged = [child for child in open_ if here["kind"] in _kinds(child)]
+            open_ = tagged or open_
+    return [child for child in open_ if _is_model(child)]
 
 
 def step(data: object, part: str | int) -> tuple[object] | None:
@@ -78,12 +78,38 @@ def _rows(model: type[BaseModel], prefix: str) -> Iterator[FieldRow]:
         if not models:
             yield FieldRow(path, _field_type(field), _default(field), field.description or "")
             continue
-        item = "[]" if _is_list(field.annotation) else ""
+        origin = get_origin(_unwrap(field.annotation))
+        item = ".NAME" if origin is dict else "[]" if origin in _LISTS else ""
         if item or not field.is_required():
             yield FieldRow(path, _field_type(field), _default(field), field.description or "")
         for child in models:
             tag = f"[{_kinds(child)[0]}]" if len(models) > 1 and _kinds(child) else ""
             yield from _rows(child, f"{path}{item}{tag}.")
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _members(annotation: Any) -> list[Any]:
+    """The members of a union; any other annotation alone."""
+    annotation = _unwrap(annotation)
+    if get_origin(annotation) in (Union, types.UnionType):
+        return [member for part in get_args(annotation) for member in _members(part)]
+    return [annotation]
+
+
+def _below(annotation: Any, part: str | int) -> list[Any]:
+    """What may stand under ``part`` of a value with that annotation: a field, an item or a value."""
+    if _is_model(annotation):
+        field = annotation.model_fields.get(part)
+        return _members(field.annotation) if field is not None else []
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is dict:
+        return _members(arguments[1])
+    if origin in _LISTS and isinstance(part, int):
+        return _members(arguments[0])
+    return []
 
 
 def _unwrap(annotation: Any) -> Any:
@@ -93,17 +119,14 @@ def _unwrap(annotation: Any) -> Any:
 def _models(annotation: Any) -> list[type[BaseModel]]:
     """The models inside an annotation: of a union its members, of a collection its items."""
     annotation = _unwrap(annotation)
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if _is_model(annotation):
         return [annotation]
     return [found for part in get_args(annotation) for found in _models(part)]
 
 
-def _is_list(annotation: Any) -> bool:
-    return get_origin(_unwrap(annotation)) in (list, tuple, set, frozenset)
-
-
-def _kinds(model: type[BaseModel]) -> tuple[Any, ...]:
-    field = model.model_fields.get("kind")
+def _kinds(model: Any) -> tuple[Any, ...]:
+    """The values of ``kind`` that choose this model; empty where it has no such key."""
+    field = model.model_fields.get("kind") if _is_model(model) else None
     return get_args(_unwrap(field.annotation)) if field is not None else ()
 
 
@@ -138,7 +161,7 @@ def _type_name(annotation: Any) -> str:
     if origin is not None:
         inner = ", ".join(_type_name(part) for part in arguments if part is not Ellipsis)
         return f"{origin.__name__} of {inner}"
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if _is_model(annotation):
         return "section"
     return {"str": "text", "bool": "true | false"}.get(
         getattr(annotation, "__name__", str(annotation)), getattr(annotation, "__name__", str(annotation))

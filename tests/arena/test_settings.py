@@ -75,6 +75,8 @@ class Config(BaseModel):
     """The shape."""
     groups: list[Group] = Field(default=[])
     """The groups."""
+    policies: dict[str, Learner] = Field(default={})
+    """Learners by name."""
 
 
 @pytest.fixture
@@ -220,8 +222,8 @@ def test_every_problem_is_reported_at_once(folder: Path) -> None:
         [
             "override 'seed': expected a dotted key, = and a value, as in learner.lr=1e-4, got 'seed'",
             "seed: expected a value, because this key is required, got nothing",
-            "lr: expected a known key, got 'lr'; it belongs in learner.lr "
-            "(top-level keys: 'groups', 'learner', 'seed', 'shape')",
+            "lr: expected a known key, got 'lr'; it belongs in learner.lr or policies.NAME.lr "
+            "(top-level keys: 'groups', 'learner', 'policies', 'seed', 'shape')",
             "learner.lr: expected a number greater than 0, got -1",
             "learner.mode: expected 'policy' or 'study' (the nearest is 'policy'), got 'polcy'",
             "learner.stps: expected a known key, got 'stps'; write 'steps' instead "
@@ -242,6 +244,16 @@ def test_an_unknown_key_is_held_to_the_kind_it_stands_in(folder: Path) -> None:
         "shape.radius: expected a known key, got 'radius'; it belongs in shape[circle].radius "
         "(keys of shape: 'kind', 'length')"
     )
+
+
+def test_unknown_keys_of_items_and_values_name_the_nearest(folder: Path) -> None:
+    found = messages(folder, "base", "groups.0.cnt=2", "policies.p.step=1")
+    assert found == [
+        "groups.0.cnt: expected a known key, got 'cnt'; write 'count' instead "
+        "(keys of groups.0: 'count', 'name')",
+        "policies.p.step: expected a known key, got 'step'; write 'steps' instead "
+        "(keys of policies.p: 'cap', 'lr', 'mode', 'steps')",
+    ]
 
 
 def test_a_config_error_survives_pickling(folder: Path) -> None:
@@ -348,6 +360,11 @@ def test_describe_lists_every_setting() -> None:
         "groups",
         "groups[].name",
         "groups[].count",
+        "policies",
+        "policies.NAME.lr",
+        "policies.NAME.steps",
+        "policies.NAME.mode",
+        "policies.NAME.cap",
     ]
     assert (rows["seed"].type, rows["seed"].default) == ("int", "required")
     assert (rows["learner.lr"].type, rows["learner.lr"].default) == ("float, > 0", "0.001")
