@@ -132,10 +132,8 @@ class Arithmetic(Domain):
             result = Variable(f"v{len(lines)}")
             lines.append(f"{result.name} = {_operand(left)} {operator} {_operand(right)}")
             left_over = replace(left_over, result)
-            shown = [repr(p) if isinstance(p, str) else f"show({p.name})" for p in pieces(left_over) if p]
-            if left_over is result:
-                shown = [f"str({result.name})"]
-            lines.append(f"worked.append({' + '.join(shown)})")
+            shown = f"str({result.name})" if left_over is result else _shown(left_over)
+            lines.append(f"worked.append({shown})")
         lines.append(
             "[worked[-1], worked, sum([len([c for c in w if c in '0123456789']) for w in worked])]"
         )
@@ -279,6 +277,18 @@ class Arithmetic(Domain):
                     Anchor(short_id("a", self.name, spec), cell, spec, solution.answer, worked, features)
                 )
         return found
+
+
+def _shown(tree: Expression) -> str:
+    """Python source for the text of a tree whose variables have values by then."""
+    found, text = [], ""
+    for piece in pieces(tree):
+        if isinstance(piece, str):
+            text += piece
+        else:
+            found += [repr(text)] * bool(text) + [f"show({piece.name})"]
+            text = ""
+    return " + ".join(found + [repr(text)] * bool(text))
 
 
 def _operand(leaf: Leaf) -> str:

@@ -20,10 +20,11 @@ from typing import Final
 
 from arena.domains.base import Rejected
 
-MAX_OPERATIONS: Final = 32
+# The three bounds keep every program and its whole working within what the sandbox takes and returns.
+MAX_OPERATIONS: Final = 24
 MAX_DIGITS: Final = 12
 """Of one number in a problem; products in the working grow beyond it."""
-MAX_NESTING: Final = 32
+MAX_NESTING: Final = 24
 """Parentheses inside each other, redundant ones included: bounds the parser's recursion."""
 
 OPERATORS: Final = "+-*"

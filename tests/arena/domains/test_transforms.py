@@ -51,7 +51,11 @@ def test_each_operation(letter: str, start: str, after: str, sandbox: Executor) 
 def test_execution_agrees_with_the_reference(sandbox: Executor) -> None:
     rng = generator(0, "test")
     found = [domain.sample(rng, target) for target in range(1, 120)]
-    found.append("RLQSXPNE" * 8 + "z" * 64)
+    assert domain.solve(found, sandbox) == [solved(spec) for spec in found]
+
+
+def test_the_largest_problems_fit_the_sandbox(sandbox: Executor) -> None:
+    found = [letters + "z" * 64 for letters in ("RLQSXPNE" * 8, "E" * 64, "N" * 64, "P" * 64)]
     assert domain.solve(found, sandbox) == [solved(spec) for spec in found]
 
 
