@@ -9,9 +9,85 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from agents.config import EngineConfig, LearnerConfig, PolicyConfig, WarmUpConfig
 from agents.population import Population, PopulationConfig, PopulationError
+from arena.domains import make_domain
 from arena.faults import listed, nearest
+from arena.sandbox import SandboxConfig
 from culture.config import LakeConfig, LibraryConfig
+from culture.records import Arm
 from curricula.config import CurriculumConfig
+
+_STRICT = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class RolloutConfig(BaseModel):
+    """How many problems and attempts a round has, and what attempts may read."""
+
+    model_config = _STRICT
+
+    problems: int = Field(default=400, ge=1, le=100_000)
+    """Requests of the curriculum in a round, replays included, in problems."""
+    attempts: int = Field(default=4, ge=1, le=256)
+    """Attempts at each problem, in attempts; estimates of learnability need 2 or more."""
+    operator_share: float = Field(default=0.25, ge=0, le=1)
+    """Share of requested mutations that the domain's own operator makes instead of a proposer."""
+    arms: dict[Arm, float] = Field(default={"library": 0.3, "none": 0.5, "placebo": 0.2})
+    """Probability of each arm, drawn anew for every attempt; they sum to 1. Shares, no unit."""
+    notes: int = Field(default=2, ge=0, le=64)
+    """Most notes shown at the start of an attempt in the library or placebo arm, in notes."""
+    lookups: int = Field(default=0, ge=0, le=16)
+    """Searches that a solver in the library arm may make itself before it answers, in searches."""
+    notes_written: int = Field(default=16, ge=0, le=10_000)
+    """Most notes that are written in a round, about the hardest problems that were solved, in notes."""
+    hard_below: float = Field(default=0.75, ge=0, le=1)
+    """A solved problem is worth a note where at most this share of its attempts was right."""
+
+    @model_validator(mode="after")
+    def _arms_sum(self) -> RolloutConfig:
+        total = sum(self.arms.values())
+        if abs(total - 1) > 1e-9 or min(self.arms.values(), default=0) < 0:
+            raise ValueError(
+                f"arms: expected shares of 0 or more that sum to 1, got {self.arms}, which sum to {total:g}"
+            )
+        return self
+
+
+class EvaluationConfig(BaseModel):
+    """How policies are placed on the frozen anchors."""
+
+    model_config = _STRICT
+
+    every: int = Field(default=5, ge=1)
+    """The anchors are answered every so many rounds, and before the first and after the last, in rounds."""
+    per_cell: int = Field(default=12, ge=1, le=1000)
+    """Anchors in each cell of the grid, in anchors."""
+
+
+class SleepConfig(BaseModel):
+    """Distilling what was read into the weights."""
+
+    model_config = _STRICT
+
+    every: int = Field(default=0, ge=0)
+    """A policy sleeps after every so many rounds; 0 is never. In rounds."""
+    rows: int = Field(default=256, ge=1)
+    """Most attempts that it distils, the latest first, in rows."""
+
+
+class ClusterConfig(BaseModel):
+    """What the run's work is spread over."""
+
+    model_config = _STRICT
+
+    local: bool = False
+    """Run everything in this process, without Ray. No unit."""
+    address: str | None = None
+    """A Ray cluster to join, e.g. ``auto``; null starts one on this machine. No unit."""
+    engines: int = Field(default=2, ge=1, le=4096)
+    """Engine actors, in actors. Any number gives the same log."""
+    verifiers: int = Field(default=1, ge=1, le=4096)
+    """Verifier actors, each with sandbox workers of its own, in actors."""
+    retries: int = Field(default=3, ge=0, le=100)
+    """How often work is given to a restarted actor before it counts as failed, in tries."""
 
 
 class RunConfig(BaseModel):
@@ -21,6 +97,20 @@ class RunConfig(BaseModel):
 
     seed: int = Field(default=0, ge=0, lt=2**63)
     """Every random stream of the run derives from it; no unit."""
+    rounds: int = Field(default=80, ge=1, le=1_000_000)
+    """How long the run is, in rounds."""
+    domains: list[str] = Field(default=["transforms"], min_length=1)
+    """Names of the domains that problems come from, e.g. transforms, arithmetic, gym:ID."""
+    rollout: RolloutConfig = RolloutConfig()
+    """Problems, attempts and reading in a round."""
+    evaluation: EvaluationConfig = EvaluationConfig()
+    """Held-out anchors."""
+    sleep: SleepConfig = SleepConfig()
+    """Distillation of notes into weights."""
+    sandbox: SandboxConfig = SandboxConfig()
+    """Limits of model-written programs."""
+    cluster: ClusterConfig = ClusterConfig()
+    """Ray, or this process alone."""
     population: PopulationConfig = PopulationConfig()
     """Who there is, and who is next to whom."""
     policies: dict[str, PolicyConfig] = Field(default={"spark": PolicyConfig()}, min_length=1)
@@ -55,6 +145,18 @@ class RunConfig(BaseModel):
             problems.append(
                 f"policies: expected every policy to have an agent, got none for {listed(idle)}; take it "
                 "out, or name it in a group of the population"
+            )
+        for name in self.domains:
+            try:
+                make_domain(name)
+            except ValueError as error:
+                problems.append(f"domains: {error}")
+        if len(set(self.domains)) < len(self.domains):
+            problems.append(f"domains: expected each once, got {', '.join(self.domains)}")
+        if self.curriculum.strategy == "learnability" and self.rollout.attempts < 2:
+            problems.append(
+                "rollout.attempts: expected 2 or more, since learnability is estimated from several attempts, "
+                f"got {self.rollout.attempts}"
             )
         try:
             Population(self.population, self.seed)

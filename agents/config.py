@@ -1,0 +1,151 @@
+"""Configuration of who acts: policies, the engines that serve them and the learner that trains them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from culture.records import Form
+
+_STRICT = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class WarmUpConfig(BaseModel):
+    """How ``spark`` is prepared before the first round: trivial problems, and reading notes."""
+
+    model_config = _STRICT
+
+    tokens: int = Field(default=600_000, ge=0)
+    """Training tokens of the warm-up, in tokens."""
+    learning_rate: float = Field(default=3e-3, gt=0)
+    """Peak learning rate of AdamW; no unit."""
+    solve_target: float = Field(default=2.0, gt=0)
+    """Largest difficulty that the warm-up teaches to solve, in the domain's unit."""
+    propose_target: float = Field(default=4.0, gt=0)
+    """Largest difficulty that the warm-up shows as proposals, in the domain's unit."""
+    read_share: float = Field(default=0.15, ge=0, le=1)
+    """Share of warm-up rows whose prompt carries notes that answer it."""
+    propose_share: float = Field(default=0.5, ge=0, le=1)
+    """Share of warm-up rows that are proposals."""
+
+    @model_validator(mode="after")
+    def _shares(self) -> WarmUpConfig:
+        if self.read_share + self.propose_share > 1:
+            raise ValueError(
+                "expected read_share + propose_share of at most 1, got "
+                f"{self.read_share} + {self.propose_share}"
+            )
+        return self
+
+
+class PolicyConfig(BaseModel):
+    """One policy: named trainable weights, which several agents may share."""
+
+    model_config = _STRICT
+
+    base: str = "spark"
+    """Where its first version comes from: ``spark``, made and warmed up by the run, or the path of a
+    folder with such a model in Hugging Face format. No unit."""
+    layers: int = Field(default=4, ge=1, le=32)
+    """Transformer layers of ``spark``, in layers."""
+    width: int = Field(default=128, ge=16, le=1024)
+    """Hidden width of ``spark``, in units."""
+    heads: int = Field(default=4, ge=1, le=32)
+    """Attention heads of ``spark``, in heads; they divide ``width`` into even parts."""
+    trained: bool = True
+    """Whether the learner trains it; a frozen policy stays at version 0. No unit."""
+
+    @model_validator(mode="after")
+    def _heads(self) -> PolicyConfig:
+        if self.width % (2 * self.heads):
+            raise ValueError(
+                f"expected a width that is a multiple of 2 × heads, got width {self.width} and "
+                f"{self.heads} heads; write width: {2 * self.heads * max(1, self.width // (2 * self.heads))}"
+            )
+        return self
+
+
+class EngineConfig(BaseModel):
+    """How completions are made."""
+
+    model_config = _STRICT
+
+    kind: Literal["spark"] = "spark"
+    """Which engine: ``spark``, for Llama models of a few million parameters on the CPU. No unit."""
+    form: Form = "terse"
+    """How problems are worded: ``terse`` for spark, ``natural`` for instruction models. No unit."""
+    batch_size: int = Field(default=256, ge=1, le=4096)
+    """Rows decoded together, in rows. Part of what fixes a run's numbers."""
+    threads: int = Field(default=1, ge=1, le=64)
+    """torch threads of one engine, in threads. Part of what fixes a run's numbers."""
+    temperature: float = Field(default=1.0, ge=0, le=5)
+    """Sampling temperature of proposers and solvers; 0 is greedy. No unit."""
+    proposal_tokens: int = Field(default=48, ge=1, le=200)
+    """Longest proposal, in tokens."""
+    answer_tokens: int = Field(default=128, ge=1, le=250)
+    """Longest answer with its working, in tokens."""
+    prompt_chars: int = Field(default=120, ge=8, le=250)
+    """Longest solver prompt, notes included, in characters; notes that do not fit are not read."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> EngineConfig:
+        if self.prompt_chars + self.answer_tokens > 256:
+            raise ValueError(
+                "expected prompt_chars + answer_tokens of at most 256 (spark's context), got "
+                f"{self.prompt_chars} + {self.answer_tokens}"
+            )
+        return self
+
+
+Objective = Literal["answer_key", "grpo"]
+
+
+class RoleObjective(BaseModel):
+    """What one role is trained on."""
+
+    model_config = _STRICT
+
+    objective: Objective = "answer_key"
+    """``answer_key`` (cross-entropy on what was verified) or ``grpo``. No unit."""
+    weight: float = Field(default=1.0, gt=0)
+    """Weight of this role's loss where roles share a policy; no unit."""
+    rehearsal: float = Field(default=0.0, ge=0, le=20)
+    """Rows from earlier rounds added for each new row, with ``answer_key``; rows per row."""
+    rehearsal_rounds: int = Field(default=10, ge=1, le=1000)
+    """How far back rehearsed rows are drawn from, in rounds."""
+
+
+class LearnerConfig(BaseModel):
+    """How stored batches become policy versions."""
+
+    model_config = _STRICT
+
+    every: int = Field(default=1, ge=1)
+    """A batch is trained after every so many rounds, in rounds."""
+    solver: RoleObjective = RoleObjective(rehearsal=2.0)
+    """Objective of the solver role."""
+    proposer: RoleObjective = RoleObjective()
+    """Objective of the proposer role."""
+    lr: float = Field(default=2e-3, gt=0, le=1)
+    """Peak learning rate of AdamW; no unit."""
+    warmup_steps: int = Field(default=20, ge=0)
+    """Optimizer steps over which the learning rate rises from 0, in steps."""
+    betas: tuple[float, float] = (0.9, 0.98)
+    """AdamW's decay rates of the first and second moment; no unit."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    """AdamW's decoupled weight decay; no unit."""
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    """Gradients are clipped to this global L2 norm; no unit."""
+    micro_batch_tokens: int = Field(default=4096, ge=64)
+    """Tokens (padding included) of one forward and backward pass and one optimizer step, in tokens."""
+    epochs: int = Field(default=1, ge=1, le=100)
+    """Passes over a batch, in passes."""
+    clip: float = Field(default=0.2, gt=0, lt=1)
+    """ε of GRPO's clipped ratio; no unit."""
+    kl_coefficient: float = Field(default=0.0, ge=0)
+    """β of GRPO's penalty on the KL divergence from the version that sampled; no unit."""
+    threads: int = Field(default=2, ge=1, le=64)
+    """torch threads of the learner, in threads. Part of what fixes a run's numbers."""
+    keep_every: int = Field(default=10, ge=1)
+    """Of older checkpoints every so many versions are kept; the latest two always are. In versions."""

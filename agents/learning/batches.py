@@ -1,0 +1,102 @@
+"""From what happened to training rows, and rows to a Parquet file that anyone can train from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from agents.learning.objectives import objective
+from culture.records import BatchRow
+
+_SCHEMA = pa.schema(
+    [
+        ("batch_id", pa.string()),
+        ("round", pa.int64()),
+        ("row", pa.int64()),
+        ("role", pa.string()),
+        ("objective", pa.string()),
+        ("source_kind", pa.string()),
+        ("source_id", pa.string()),
+        ("group_id", pa.string()),
+        ("prompt", pa.string()),
+        ("completion", pa.string()),
+        ("token_ids", pa.list_(pa.int32())),
+        ("logprobs", pa.list_(pa.float32())),
+        ("weight", pa.float64()),
+        ("advantage", pa.float64()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Something that may become a training row: a completion, what it was worth, where it came from."""
+
+    role: Literal["solver", "proposer"]
+    source_kind: Literal["attempt", "problem", "note"]
+    source_id: str
+    group_id: str
+    prompt: str
+    completion: str
+    token_ids: list[int]
+    logprobs: list[float]
+    reward: float
+    weight: float = 1.0
+
+
+def rows_from(
+    samples: Sequence[Sample], *, objective_name: str, batch_id: str, round: int, first_row: int
+) -> list[BatchRow]:
+    """Training rows of one role.
+
+    Groups whose advantages are all zero teach nothing and are left out, as are rows of weight zero.
+    """
+    goal = objective(objective_name)
+    groups: dict[str, list[Sample]] = {}
+    for sample in samples:
+        groups.setdefault(sample.group_id, []).append(sample)
+    rows: list[BatchRow] = []
+    for group_id, members in groups.items():
+        advantages = goal.advantages(np.array([m.reward for m in members], dtype=np.float64))
+        for member, advantage in zip(members, advantages, strict=True):
+            if advantage == 0.0 or member.weight == 0.0 or not member.token_ids:
+                continue
+            rows.append(
+                BatchRow(
+                    batch_id=batch_id,
+                    round=round,
+                    row=first_row + len(rows),
+                    role=member.role,
+                    objective=objective_name,
+                    source_kind=member.source_kind,
+                    source_id=member.source_id,
+                    group_id=group_id,
+                    prompt=member.prompt,
+                    completion=member.completion,
+                    token_ids=member.token_ids,
+                    logprobs=member.logprobs if goal.needs_logprobs else [],
+                    weight=float(member.weight),
+                    advantage=float(advantage),
+                )
+            )
+    return rows
+
+
+def write_parquet(rows: Sequence[BatchRow], path: Path) -> None:
+    """Write ``rows`` so that the file is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = {name: [getattr(row, name) for row in rows] for name in _SCHEMA.names}
+    partial = path.with_suffix(".partial")
+    pq.write_table(pa.table(columns, schema=_SCHEMA), partial)
+    partial.replace(path)
+
+
+def read_parquet(path: Path) -> list[BatchRow]:
+    """The rows in a file that ``write_parquet`` wrote."""
+    return [BatchRow(**row) for row in pq.read_table(path, schema=_SCHEMA).to_pylist()]
