@@ -27,7 +27,7 @@ MAX_DIGITS = 600
 _INTEGER_BOUND: int = 10**MAX_DIGITS
 _BITS_A_DIGIT = 4
 
-_SPACE = re.compile(r"[ \t\r\n\f]*")
+_SPACE = re.compile(r"[ \t\r\n\f]+")
 _STRING = re.compile(
     r"(?P<prefix>[bB][rR]?|[rR][bB]?|[uU]?)"
     r"(?:'''(?P<a>(?:[^\\]|\\[\s\S])*?)'''|\"\"\"(?P<b>(?:[^\\]|\\[\s\S])*?)\"\"\""
@@ -187,9 +187,12 @@ class _Reader:
             self._take(opening)
             number = self._number()
             return -number if opening == "-" else number
-        if _STRING.match(self._text, self._at):
-            return self._strings()
-        if opening and (opening in ".0123456789" or self._named("nan") or self._named("inf")):
+        if opening and opening in ".0123456789":
+            return self._number()
+        string = _STRING.match(self._text, self._at)
+        if string is not None:
+            return self._strings(string)
+        if self._named("nan") or self._named("inf"):
             return self._number()
         return self._name()
 
@@ -236,17 +239,18 @@ class _Reader:
             ) from None
 
     def _number(self) -> int | float:
-        for name in ("nan", "inf"):
-            if self._named(name):
-                self._at += len(name)
-                self._skip()
-                # A new object each time: a set holds nan once for every object.
-                return float(name)
         match = _NUMBER.match(self._text, self._at)
         if match is None:
+            for name in ("nan", "inf"):
+                if self._named(name):
+                    self._at += len(name)
+                    self._skip()
+                    # A new object each time: a set holds nan once for every object.
+                    return float(name)
             raise self._expected("a number")
         self._at = match.end()
-        if self._text[self._at : self._at + 1].isalnum() or self._text[self._at : self._at + 1] == "_":
+        following = self._text[self._at : self._at + 1]
+        if following.isalnum() or following == "_":
             raise self._expected("the end of the number")
         self._skip()
         digits = match.group().replace("_", "")
@@ -260,15 +264,16 @@ class _Reader:
         # Where a process has a lower limit of decimal digits, int() raises ValueError by itself.
         return _bounded(int(digits, base))
 
-    def _strings(self) -> str | bytes:
-        """One string, or several side by side, which Python joins."""
+    def _strings(self, match: re.Match[str] | None) -> str | bytes:
+        """One string, or several side by side, which Python joins; ``match`` is the first."""
         parts: list[str | bytes] = []
-        while match := _STRING.match(self._text, self._at):
+        while match is not None:
             self._at = match.end()
             self._skip()
             body = next(b for b in match.group("a", "b", "c", "d") if b is not None)
             prefix = match["prefix"].lower()
             parts.append(_bytes(body, "r" in prefix) if "b" in prefix else _str(body, "r" in prefix))
+            match = _STRING.match(self._text, self._at)
         texts = [p for p in parts if isinstance(p, str)]
         if len(texts) == len(parts):
             return "".join(texts)
@@ -302,8 +307,8 @@ class _Reader:
 
     def _skip(self) -> None:
         match = _SPACE.match(self._text, self._at)
-        assert match is not None
-        self._at = match.end()
+        if match is not None:
+            self._at = match.end()
 
     def _expected(self, what: str) -> ValueError:
         found = self._text[self._at : self._at + 20]
@@ -317,7 +322,7 @@ def _bounded(value: int) -> int:
 
 
 def _str(body: str, raw: bool) -> str:
-    return body if raw else _ESCAPE.sub(_unescape, body)
+    return body if raw or "\\" not in body else _ESCAPE.sub(_unescape, body)
 
 
 def _bytes(body: str, raw: bool) -> bytes:
