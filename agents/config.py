@@ -127,7 +127,7 @@ class LearnerConfig(BaseModel):
     """Objective of the solver role."""
     proposer: RoleObjective = RoleObjective()
     """Objective of the proposer role."""
-    lr: float = Field(default=2e-3, gt=0, le=1)
+    lr: float = Field(default=3e-3, gt=0, le=1)
     """Peak learning rate of AdamW; no unit."""
     warmup_steps: int = Field(default=20, ge=0)
     """Optimizer steps over which the learning rate rises from 0, in steps."""
@@ -137,7 +137,7 @@ class LearnerConfig(BaseModel):
     """AdamW's decoupled weight decay; no unit."""
     max_grad_norm: float = Field(default=1.0, gt=0)
     """Gradients are clipped to this global L2 norm; no unit."""
-    micro_batch_tokens: int = Field(default=4096, ge=64)
+    micro_batch_tokens: int = Field(default=2048, ge=64)
     """Tokens (padding included) of one forward and backward pass and one optimizer step, in tokens."""
     epochs: int = Field(default=1, ge=1, le=100)
     """Passes over a batch, in passes."""

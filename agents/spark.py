@@ -13,6 +13,9 @@ from pathlib import Path
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers.utils import logging as hf_logging
+
+hf_logging.disable_progress_bar()  # a bar a version would bury the run's own
 
 PAD, EOS = "<pad>", "\n"
 CHARACTERS = EOS + string.printable.strip() + " "
@@ -21,6 +24,8 @@ VOCABULARY = {token: i for i, token in enumerate([PAD, *CHARACTERS])}
 PAD_ID, EOS_ID = VOCABULARY[PAD], VOCABULARY[EOS]
 CONTEXT = 256
 """Longest prompt and completion together, tokens."""
+ROPE_THETA = 100.0
+"""Base of the rotary wavelengths: the usual 10,000 spends most of them on distances beyond the context."""
 
 
 class UnreadableText(ValueError):
@@ -64,6 +69,7 @@ def new_model(seed: int, *, layers: int, width: int, heads: int) -> LlamaForCaus
         num_attention_heads=heads,
         num_key_value_heads=heads,
         max_position_embeddings=CONTEXT,
+        rope_parameters={"rope_type": "default", "rope_theta": ROPE_THETA},
         tie_word_embeddings=False,
         pad_token_id=PAD_ID,
         bos_token_id=None,

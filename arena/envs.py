@@ -21,6 +21,7 @@ from gymnasium import spaces
 
 from arena.domains import Domain, make_domain
 from arena.domains.base import Executor, Rejected, Solution, Turn
+from arena.proposals import judge
 from culture.records import Form
 from culture.seeds import generator
 
@@ -250,7 +251,7 @@ class SolveEnv(_DomainEnv):
             raise RuntimeError("expected reset() before step(): the episode is over")
         self._actions.append(action)
         if self._lookups_left > 0 and self.library is not None:
-            query = self._query(action)
+            query = self.query(action, self.form)
             if query is not None:
                 self._lookups_left -= 1
                 found = self.library.search(query, self.notes_per_lookup)
@@ -298,10 +299,11 @@ class SolveEnv(_DomainEnv):
             )
         return "\n\n".join(parts)
 
-    def _query(self, action: str) -> str | None:
+    @staticmethod
+    def query(action: str, form: Form) -> str | None:
         """What an action looks up, or None where it is an answer."""
-        if self.form == "terse":
-            return action[1:].partition(self.domain.stop)[0] if action.startswith("?") else None
+        if form == "terse":
+            return action[1:].partition("\n")[0] if action.startswith("?") else None
         line = action.strip().partition("\n")[0]
         word, colon, query = line.partition(":")
         return query.strip() if colon and word.strip().lower() == "lookup" else None
@@ -392,15 +394,11 @@ class ProposeEnv(_DomainEnv):
         if self._done:
             raise RuntimeError("expected reset() before step(): the episode is over")
         self._done = True
-        try:
-            spec = self.domain.parse(action)
-            (found,) = self.domain.solve([spec], self.sandbox)
-            if isinstance(found, Rejected):
-                raise found
-        except Rejected as rejected:
-            return "", 0.0, True, False, self._info(None, None, rejected)
-        reward = 1.0 if self.pay is None else float(self.pay(spec, found))
-        return "", reward, True, False, self._info(spec, found, None)
+        (found,) = judge(self.domain, [action], self.sandbox)
+        if found.solution is None or found.spec is None:
+            return "", 0.0, True, False, self._info(None, None, found.rejected)
+        reward = 1.0 if self.pay is None else float(self.pay(found.spec, found.solution))
+        return "", reward, True, False, self._info(found.spec, found.solution, None)
 
     def _info(self, spec: str | None, solution: Solution | None, rejected: Rejected | None) -> Info:
         return {

@@ -47,6 +47,8 @@ class Sample:
     token_ids: list[int]
     logprobs: list[float]
     reward: float
+    policy: str
+    """Name of the policy that is to be trained on it."""
     weight: float = 1.0
 
 

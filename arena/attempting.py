@@ -1,0 +1,240 @@
+"""The phases *attempt* and *judge*: solvers meet problems in the environment, each attempt in its arm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+from agents.prompts import CONTROL_TOKENS
+from arena.cluster import Failed, WorkFailed
+from arena.envs import Episode, SolveEnv
+from arena.state import Known, arm_of
+from arena.workers import Reading, Stepped
+from culture.quoting import quote
+from culture.reading import Hit, Reader
+from culture.records import Agent, Arm, Attempt, Read
+from culture.seeds import generator, short_id
+
+if TYPE_CHECKING:
+    from arena.round import Play
+
+
+@dataclass(slots=True)
+class _Try:
+    """An attempt under way."""
+
+    attempt_id: str
+    problem: Known
+    solver: Agent
+    version: str
+    arm: Arm
+    replay: bool
+    episode: Episode
+    prompt: str = ""
+    token_ids: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    completion: str = ""
+    prompt_tokens: int = 0
+    ended: Stepped | None = None
+    lost: str | None = None
+    """What the infrastructure lost of it."""
+
+
+def attempt(play: Play, problems: Sequence[Known]) -> list[Attempt]:
+    """K attempts at every problem; returns their rows, which are also put among the round's."""
+    with play.phase("attempt"):
+        tries = _assigned(play, problems)
+        _hand_out_notes(play, tries)
+    open_tries = tries
+    while open_tries:
+        with play.phase("attempt"):
+            _generate(play, open_tries)
+        with play.phase("judge"):
+            _step(play, open_tries)
+        open_tries = [t for t in open_tries if t.ended is None and t.lost is None]
+    rows = [_row(play, t) for t in tries]
+    play.rows.attempts.extend(rows)
+    return rows
+
+
+def _assigned(play: Play, problems: Sequence[Known]) -> list[_Try]:
+    """Who attempts what, and in which arm. The topology decides the solvers, a coin the arm."""
+    config, population = play.config, play.state.population
+    rng = generator(config.seed, "assign", play.round)
+    dealt = population.assign([p.proposer for p in problems], config.rollout.attempts, rng)
+    shares = cast("dict[str, float]", dict(config.rollout.arms))
+    new = {p.problem_id for p in play.rows.problems}
+    tries = []
+    for problem, solvers in zip(problems, dealt, strict=True):
+        for k, solver in enumerate(solvers):
+            agent = population.agent(solver)
+            attempt_id = short_id("t", config.seed, play.round, problem.problem_id, k)
+            arm = cast("Arm", arm_of(shares, generator(config.seed, "arm", attempt_id)))
+            lookups = config.rollout.lookups if arm == "library" else 0
+            episode = Episode(
+                problem.domain, problem.spec, problem.answer_key, config.engine.form, (), lookups
+            )
+            replay = problem.problem_id not in new
+            tries.append(
+                _Try(attempt_id, problem, agent, play.version_of(agent), arm, replay, episode)
+            )
+    return tries
+
+
+def _hand_out_notes(play: Play, tries: Sequence[_Try]) -> None:
+    """Put notes or placebos into the episodes of those arms, and pose every problem."""
+    readers = [t for t in tries if t.arm != "none"] if play.config.rollout.notes else []
+    found = _found(play, [_reading(play, t, None) for t in readers])
+    notes = dict(zip((t.attempt_id for t in readers), found, strict=True))
+    for t in tries:
+        shown = _shown(play, t, notes.get(t.attempt_id, []))
+        domain = play.state.domains[t.problem.domain]
+        e = t.episode
+        t.episode = Episode(e.domain, e.spec, e.answer_key, e.form, tuple(shown), e.lookups)
+        t.prompt = SolveEnv.from_episode(t.episode, domain, _Nothing()).observation
+
+
+def _reading(play: Play, t: _Try, query: str | None) -> Reading:
+    form, limit = play.config.engine.form, play.config.engine.prompt_chars
+    posed = play.state.domains[t.problem.domain].pose(t.problem.spec, form)
+    agent = t.solver
+    return Reading(
+        query=posed if query is None else query,
+        reader=Reader(agent.agent_id, agent.organisation, tuple(agent.neighbours)),
+        arm=t.arm,
+        domain=t.problem.domain,
+        # a line break goes with each note
+        budget_chars=max(0, limit - max(len(t.prompt), len(posed)) - play.config.rollout.notes),
+        problem_id=t.problem.problem_id,
+        ids=(t.attempt_id, str(len(t.episode.actions))),
+    )
+
+
+def _found(play: Play, readings: Sequence[Reading]) -> list[list[Hit]]:
+    if not readings:
+        return []
+    try:
+        return play.cluster.read(play.state.round, play.config.rollout.notes, readings)
+    except WorkFailed as error:
+        play.event("infrastructure", "read_failed", "librarian", str(error))
+        return [[] for _ in readings]
+
+
+def _shown(play: Play, t: _Try, hits: Sequence[Hit]) -> list[str]:
+    """Hits as text for a prompt; what is shown is a row of ``reads``."""
+    shown = []
+    limit = play.config.library.max_note_chars
+    for hit in hits:
+        text = quote(hit.body, control_tokens=CONTROL_TOKENS, limit=limit)
+        if not text:
+            continue
+        play.rows.reads.append(
+            Read(
+                attempt_id=t.attempt_id,
+                round=play.round,
+                reader=t.solver.agent_id,
+                note_id=hit.note_id,
+                revision_id=hit.revision_id,
+                arm=t.arm,
+                rank=len(shown),
+                tokens=hit.tokens,
+            )
+        )
+        shown.append(text)
+    return shown
+
+
+def _generate(play: Play, tries: Sequence[_Try]) -> None:
+    by_version: dict[str, list[_Try]] = {}
+    for t in tries:
+        by_version.setdefault(t.version, []).append(t)
+    for version in sorted(by_version):
+        group = by_version[version]
+        done = play.cluster.generate(
+            version,
+            [play.generation(t.prompt, "attempt", t.attempt_id, len(t.episode.actions)) for t in group],
+            play.sampling(play.config.engine.answer_tokens),
+        )
+        for t, completion in zip(group, done, strict=True):
+            play.generated_tokens += len(completion.token_ids)
+            t.completion, t.prompt_tokens = completion.text, completion.prompt_tokens
+            t.token_ids, t.logprobs = completion.token_ids, completion.logprobs
+            if completion.finish == "error":
+                t.lost = completion.failure
+
+
+def _step(play: Play, tries: Sequence[_Try]) -> None:
+    going = [t for t in tries if t.lost is None]
+    looked_up = [t for t in going if t.episode.lookups > 0 and _query(t) is not None]
+    found = _found(play, [_reading(play, t, _query(t)) for t in looked_up])
+    notes = {
+        t.attempt_id: _shown(play, t, hits) for t, hits in zip(looked_up, found, strict=True)
+    }
+    results = play.cluster.step(
+        [t.episode for t in going],
+        [t.completion for t in going],
+        [notes.get(t.attempt_id, []) for t in going],
+    )
+    for t, result in zip(going, results, strict=True):
+        if isinstance(result, Failed):
+            t.lost = result.detail
+        elif result.done:
+            t.ended = result
+        else:
+            # what was looked up is part of the episode from now on, as if it had been given
+            if t.attempt_id in notes:
+                e = t.episode
+                t.episode = Episode(
+                    e.domain, e.spec, e.answer_key, e.form,
+                    (*e.notes, *notes[t.attempt_id]), e.lookups - 1, e.actions,
+                )
+            else:
+                t.episode = t.episode.after(t.completion)
+            t.prompt = result.observation
+        if t.ended is not None:
+            t.episode = t.episode.after(t.completion)
+
+
+def _query(t: _Try) -> str | None:
+    """What a completion looks up, by the environment's own rule; None where it is an answer."""
+    return SolveEnv.query(t.completion, t.episode.form)
+
+
+class _Nothing:
+    """A library in which nothing is found; episodes are posed with the notes they were given."""
+
+    def search(self, query: str, k: int) -> list[str]:
+        return []
+
+
+def _row(play: Play, t: _Try) -> Attempt:
+    ended = t.ended
+    return Attempt(
+        attempt_id=t.attempt_id,
+        round=play.round,
+        problem_id=t.problem.problem_id,
+        domain=t.problem.domain,
+        solver=t.solver.agent_id,
+        policy_version=t.version,
+        library_version=play.state.library_version,
+        arm=t.arm,
+        form=t.episode.form,
+        replay=t.replay,
+        prompt=t.prompt,
+        completion=t.completion,
+        token_ids=t.token_ids,
+        logprobs=t.logprobs,
+        turns=max(1, len(t.episode.actions)),
+        answer=None if ended is None else ended.answer,
+        verdict="error" if ended is None or ended.verdict is None else ended.verdict,
+        correct=ended is not None and ended.verdict == "correct",
+        reward=0.0 if ended is None else ended.reward,
+        prompt_tokens=t.prompt_tokens,
+        failure_source=(
+            "infrastructure"
+            if ended is None
+            else "solver" if ended.verdict == "malformed" else None
+        ),
+        failure=t.lost if ended is None else ended.failure,
+    )

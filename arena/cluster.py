@@ -1,0 +1,276 @@
+"""Where the work of a round is done: in this process, or by Ray actors made of the same classes.
+
+Work is cut into the same pieces however many actors there are, and a piece's result depends on the piece
+alone, so one actor or many, with Ray or without, give the same log. Ray restarts an actor that died and
+gives its work to the new one; what keeps failing comes back as :class:`Failed` and is the round's to store.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, cast
+
+from agents.config import EngineConfig
+from agents.engines.base import Completion, Request, Sampling
+from agents.learning.learner import Learned
+from arena.config import RunConfig
+from arena.envs import Episode
+from arena.proposals import Judged
+from arena.workers import EngineWorker, LearnerWorker, Librarian, Reading, Shelved, Stepped, Verifier
+from culture.edits import Edit
+from culture.reading import Hit
+
+T = TypeVar("T")
+_VERIFIED_TOGETHER = 256
+"""Proposals or answers in one piece of work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A piece of work that its actor could not do, in spite of restarts."""
+
+    detail: str
+
+
+class Pool(Protocol):
+    """Workers of one kind."""
+
+    def call(self, method: str, *args: Any) -> Any:
+        """One call to one worker. Raises WorkFailed."""
+
+    def map(self, method: str, pieces: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """One call a piece, over all workers; results in the order of ``pieces``, some of them Failed."""
+
+
+class WorkFailed(RuntimeError):
+    """A call that no restart could help."""
+
+
+class LocalPool:
+    """One worker in this process, made when it is first needed."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._worker: Any = None
+
+    def call(self, method: str, *args: Any) -> Any:
+        if self._worker is None:
+            self._worker = self._make()
+        return getattr(self._worker, method)(*args)
+
+    def map(self, method: str, pieces: Sequence[tuple[Any, ...]]) -> list[Any]:
+        return [self.call(method, *piece) for piece in pieces]
+
+
+class RayPool:
+    """Actors of one class."""
+
+    def __init__(
+        self, cls: type, args: tuple[Any, ...], *, count: int, cpus: float, retries: int, noticed: list[str]
+    ) -> None:
+        import ray
+
+        actor = ray.remote(_Tagged).options(
+            num_cpus=cpus, max_restarts=-1, max_task_retries=retries, name=None
+        )
+        self._ray = ray
+        self._name = cls.__name__.lower()
+        self._actors = [actor.remote(cls, args) for _ in range(count)]
+        self._pids: dict[int, int] = {}
+        self._noticed = noticed
+
+    @property
+    def actors(self) -> list[Any]:
+        """The actor handles."""
+        return list(self._actors)
+
+    def call(self, method: str, *args: Any) -> Any:
+        (result,) = self.map(method, [args])
+        if isinstance(result, Failed):
+            raise WorkFailed(f"{self._name}.{method}: {result.detail}")
+        return result
+
+    def map(self, method: str, pieces: Sequence[tuple[Any, ...]]) -> list[Any]:
+        results: list[Any] = [None] * len(pieces)
+        waiting = list(range(len(pieces)))[::-1]
+        running: dict[Any, tuple[int, int]] = {}
+        idle = list(range(len(self._actors)))[::-1]
+        while waiting or running:
+            while waiting and idle:
+                index, who = waiting.pop(), idle.pop()
+                ref = self._actors[who].do.remote(method, pieces[index])
+                running[ref] = (index, who)
+            (ready,), _ = self._ray.wait(list(running), num_returns=1)
+            index, who = running.pop(ready)
+            idle.append(who)
+            try:
+                pid, results[index] = self._ray.get(ready)
+            except self._ray.exceptions.RayActorError as error:
+                results[index] = Failed(str(error).partition("\n")[0])
+                continue
+            if self._pids.setdefault(who, pid) != pid:
+                self._noticed.append(f"{self._name} {who} was restarted")
+                self._pids[who] = pid
+        return results
+
+
+class _Tagged:
+    """An actor around a worker, which says which process did the work."""
+
+    def __init__(self, cls: type, args: tuple[Any, ...]) -> None:
+        self._worker = cls(*args)
+
+    def do(self, method: str, args: tuple[Any, ...]) -> tuple[int, Any]:
+        return os.getpid(), getattr(self._worker, method)(*args)
+
+
+class Cluster:
+    """The run's workers, by what they do.
+
+    ``noticed`` gathers what happened to actors; the round stores it as events and clears it.
+    """
+
+    def __init__(
+        self,
+        engines: Pool,
+        verifiers: Pool,
+        librarian: Pool,
+        learner: Pool,
+        *,
+        folder: Path,
+        config: RunConfig,
+    ) -> None:
+        self.folder = folder
+        self.engines, self.verifiers = engines, verifiers
+        self.librarian, self.learner = librarian, learner
+        self.noticed: list[str] = []
+        self._engine: EngineConfig = config.engine
+
+    def generate(
+        self, policy_version: str, requests: Sequence[Request], sampling: Sampling
+    ) -> list[Completion]:
+        """Completions in the order of ``requests``, whose failures are attributed to infrastructure."""
+        order = sorted(range(len(requests)), key=lambda i: (len(requests[i].prompt), i))
+        size = self._engine.batch_size
+        pieces = [order[at : at + size] for at in range(0, len(order), size)]
+        done: list[Completion | None] = [None] * len(requests)
+        results = self.engines.map(
+            "generate", [(policy_version, [requests[i] for i in piece], sampling) for piece in pieces]
+        )
+        for piece, result in zip(pieces, results, strict=True):
+            if isinstance(result, Failed):
+                lost = Completion("", [], [], 0, policy_version, "error", result.detail)
+                result = [lost] * len(piece)
+            for i, completion in zip(piece, result, strict=True):
+                done[i] = completion
+        return cast("list[Completion]", done)
+
+    def judge(self, domain: str, texts: Sequence[str]) -> list[Judged | Failed]:
+        """Proposals judged, in order."""
+        return _spread(
+            self.verifiers, "judge", len(texts), lambda at: (domain, list(texts[at])), list[Judged]
+        )
+
+    def step(
+        self, episodes: Sequence[Episode], actions: Sequence[str], shown: Sequence[Sequence[str]]
+    ) -> list[Stepped | Failed]:
+        """Episodes stepped, in order."""
+        return _spread(
+            self.verifiers,
+            "step",
+            len(episodes),
+            lambda at: (list(episodes[at]), list(actions[at]), list(shown[at])),
+            list[Stepped],
+        )
+
+    def read(self, committed: int, k: int, readings: Sequence[Reading]) -> list[list[Hit]]:
+        """What attempts are shown. Raises WorkFailed."""
+        return cast("list[list[Hit]]", self.librarian.call("read", committed, k, list(readings)))
+
+    def close_round(
+        self, committed: int, round: int, edits: Sequence[Edit], reads: Mapping[str, int]
+    ) -> Shelved:
+        """The library after a round. Raises WorkFailed."""
+        done = self.librarian.call("close_round", committed, round, list(edits), dict(reads))
+        return cast("Shelved", done)
+
+    def learn(self, policy: str, parent: str, version: str, batch: str) -> Learned:
+        """A new policy version. Raises WorkFailed."""
+        return cast("Learned", self.learner.call("learn", policy, parent, version, batch))
+
+    def first_version(self, policy: str, version: str) -> str:
+        """Version 0 of a policy; the SHA-256 of its weights. Raises WorkFailed."""
+        return cast("str", self.learner.call("first_version", policy, version))
+
+    def close(self) -> None:
+        """Stop what was started."""
+
+
+def _spread(
+    pool: Pool, method: str, n: int, piece: Callable[[slice], tuple[Any, ...]], kind: type[list[T]]
+) -> list[T | Failed]:
+    cuts = [slice(at, min(at + _VERIFIED_TOGETHER, n)) for at in range(0, n, _VERIFIED_TOGETHER)]
+    found: list[T | Failed] = []
+    for cut, result in zip(cuts, pool.map(method, [piece(cut) for cut in cuts]), strict=True):
+        if isinstance(result, Failed):
+            found += [result] * (cut.stop - cut.start)
+        else:
+            found += cast("list[T]", result)
+    return found
+
+
+class RayCluster(Cluster):
+    """A cluster whose workers are Ray actors; it leaves a Ray that it did not start running."""
+
+    def __init__(self, folder: Path, config: RunConfig) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        import ray
+
+        c = config.cluster
+        self._ray = ray
+        self._started = not ray.is_initialized()
+        if self._started:
+            ray.init(
+                address=c.address,
+                num_cpus=None if c.address else max(4, os.cpu_count() or 1),
+                include_dashboard=False,
+                logging_level="error",
+                log_to_driver=False,
+                configure_logging=False,
+                namespace="ludus",
+            )
+        noticed: list[str] = []
+
+        def pool(cls: type, *args: Any, count: int = 1, cpus: float) -> RayPool:
+            return RayPool(cls, args, count=count, cpus=cpus, retries=c.retries, noticed=noticed)
+
+        super().__init__(
+            engines=pool(EngineWorker, folder, config, count=c.engines, cpus=0.5),
+            verifiers=pool(Verifier, config, count=c.verifiers, cpus=0.25),
+            librarian=pool(Librarian, folder, config, cpus=0.25),
+            learner=pool(LearnerWorker, folder, config, cpus=1.0),
+            folder=folder,
+            config=config,
+        )
+        self.noticed = noticed
+
+    def close(self) -> None:
+        if self._started:
+            self._ray.shutdown()
+
+
+def open_cluster(folder: Path, config: RunConfig) -> Cluster:
+    """The workers that the configuration asks for."""
+    if not config.cluster.local:
+        return RayCluster(folder, config)
+    return Cluster(
+        LocalPool(lambda: EngineWorker(folder, config)),
+        LocalPool(lambda: Verifier(config)),
+        LocalPool(lambda: Librarian(folder, config)),
+        LocalPool(lambda: LearnerWorker(folder, config)),
+        folder=folder,
+        config=config,
+    )

@@ -1,0 +1,122 @@
+"""The phase *evaluate*: frozen anchors place the solvers' policies on one scale; measures of the round."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from agents.engines.base import Request as Generation
+from arena.cluster import Failed
+from arena.envs import Episode
+from culture.records import Evaluation, Measure
+
+if TYPE_CHECKING:
+    from arena.round import Play
+
+_Z = 1.959963984540054
+"""Two-sided 95% of a normal."""
+
+
+def evaluate(play: Play) -> None:
+    """Greedy answers of every solver policy to all anchors, in due rounds."""
+    every, last = play.config.evaluation.every, play.config.rounds - 1
+    if play.round and (play.round + 1) % every and play.round != last:
+        return
+    solvers = play.state.population.with_role("solver")
+    for name in sorted({agent.policy for agent in solvers}):
+        before, now = play.state.policies[name].policy_version, play.policies[name].policy_version
+        # the first round also places the version that it started from: what was there before any learning
+        for version in [before, now] if play.round == 0 and before != now else [now]:
+            for domain in play.config.domains:
+                _place(play, version, domain)
+
+
+def _place(play: Play, version: str, domain_name: str) -> None:
+    domain, form = play.state.domains[domain_name], play.config.engine.form
+    anchors = play.state.anchors[domain_name]
+    episodes = [Episode(domain_name, a.spec, a.answer_key, form) for a in anchors]
+    completions = [""] * len(anchors)
+    correct: dict[int, bool] = {}
+    open_ = list(range(len(anchors)))
+    prompts = [domain.turn(a.spec, a.answer_key, (), form).observation for a in anchors]
+    while open_:
+        done = play.cluster.generate(
+            version,
+            [Generation(prompts[i], 0) for i in open_],
+            play.sampling(play.config.engine.answer_tokens, greedy=True),
+        )
+        results = play.cluster.step([episodes[i] for i in open_], [c.text for c in done], [[]] * len(open_))
+        still = []
+        for i, completion, result in zip(open_, done, results, strict=True):
+            play.generated_tokens += len(completion.token_ids)
+            completions[i] = completion.text
+            if isinstance(result, Failed) or completion.finish == "error":
+                play.event("infrastructure", "anchor_lost", anchors[i].anchor_id, version)
+            elif result.done:
+                correct[i] = result.verdict == "correct"
+            else:
+                episodes[i], prompts[i] = episodes[i].after(completion.text), result.observation
+                still.append(i)
+        open_ = still
+    for i, anchor in enumerate(anchors):
+        if i in correct:
+            play.rows.evaluations.append(
+                Evaluation(
+                    round=play.round,
+                    policy_version=version,
+                    domain=domain_name,
+                    anchor_id=anchor.anchor_id,
+                    cell=anchor.cell,
+                    features=dict(anchor.features),
+                    completion=completions[i],
+                    correct=correct[i],
+                )
+            )
+
+
+def measure(play: Play) -> None:
+    """Numbers about the round, by domain: shares with Wilson intervals (Wilson 1927), at 95%."""
+    rows = play.rows
+    for domain in play.config.domains:
+        proposals = [p for p in rows.problems if p.domain == domain and p.origin == "policy"]
+        proposals = [p for p in proposals if p.failure_source != "infrastructure"]
+        valid = [p for p in proposals if p.answer_key is not None]
+        attempts = [a for a in rows.attempts if a.domain == domain and a.verdict != "error"]
+        _share(play, domain, "valid_share", [p.answer_key is not None for p in proposals])
+        _share(play, domain, "new_share", [p.reason != "duplicate" for p in valid])
+        _share(play, domain, "solve_rate", [a.correct for a in attempts if not a.replay])
+        for arm in ("library", "none", "placebo"):
+            _share(play, domain, f"solve_rate_{arm}", [a.correct for a in attempts if a.arm == arm])
+        for version in sorted({e.policy_version for e in rows.evaluations if e.domain == domain}):
+            scored = [e.correct for e in rows.evaluations
+                      if e.domain == domain and e.policy_version == version]
+            _share(play, domain, f"held_out/{version.partition('@')[0]}", scored)
+        sampled = [x for a in attempts for x in a.logprobs]
+        if sampled:
+            _put(play, domain, "surprisal", -sum(sampled) / len(sampled), len(sampled))
+        frontier = getattr(play.state.strategy, "frontier", None)
+        if frontier is not None:
+            _put(play, domain, "frontier", float(frontier(domain)), 1)
+
+
+def _put(play: Play, domain: str, name: str, value: float, n: int) -> None:
+    play.rows.measures.append(Measure(play.round, name, domain, value, None, None, n))
+
+
+def _share(play: Play, domain: str, name: str, outcomes: Sequence[bool]) -> None:
+    n = len(outcomes)
+    if not n:
+        return
+    p = sum(outcomes) / n
+    low, high = wilson(sum(outcomes), n)
+    play.rows.measures.append(Measure(play.round, name, domain, p, low, high, n))
+
+
+def wilson(k: int, n: int) -> tuple[float, float]:
+    """The 95% score interval of a share of ``k`` in ``n`` > 0 (Wilson 1927)."""
+    p = k / n
+    scale = 1 + _Z**2 / n
+    middle = (p + _Z**2 / (2 * n)) / scale
+    half = _Z * math.sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2)) / scale
+    return max(0.0, middle - half), min(1.0, middle + half)

@@ -1,0 +1,194 @@
+"""The phases *learn* and *sleep*: what happened becomes batches, and batches become policy versions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from agents.learning.batches import Sample, rows_from, write_parquet
+from agents.config import RoleObjective
+from arena.cluster import WorkFailed
+from arena.run_files import BATCHES, run_path
+from culture.records import Attempt, Batch, BatchRow, Policy
+from culture.seeds import generator, short_id
+
+if TYPE_CHECKING:
+    from arena.round import Play
+
+
+def learn(play: Play, attempts: Sequence[Attempt]) -> None:
+    """Train every policy that has something to learn from this round."""
+    if (play.round + 1) % play.config.learner.every:
+        return
+    solver, proposer = _solver_samples(play, attempts), _proposer_samples(play)
+    for name, policy in play.config.policies.items():
+        if policy.trained:
+            mine = [[s for s in samples if s.policy == name] for samples in (solver, proposer)]
+            _train(play, name, "learn", mine[0], mine[1])
+
+
+def sleep(play: Play, attempts: Sequence[Attempt]) -> None:
+    """Distil what was read into the weights: right answers given with notes, taught without them.
+
+    Sequence-level context distillation: the row's prompt is the problem alone, its completion what the
+    policy itself wrote when it had the notes, and only verified answers count.
+    """
+    every = play.config.sleep.every
+    if not every or (play.round + 1) % every:
+        return
+    read = {r.attempt_id for r in play.rows.reads if r.arm == "library"}
+    samples = []
+    for a in attempts:
+        if a.attempt_id not in read or not a.correct or a.turns != 1:
+            continue
+        domain = play.state.domains[a.domain]
+        bare = domain.pose(play.state.known[a.problem_id].spec, a.form)
+        samples.append(
+            Sample(
+                role="solver",
+                source_kind="attempt",
+                source_id=a.attempt_id,
+                group_id=a.problem_id,
+                prompt=bare,
+                completion=a.completion,
+                token_ids=a.token_ids,
+                logprobs=[],
+                reward=1.0,
+                policy=a.policy_version.partition("@")[0],
+            )
+        )
+    for name, policy in play.config.policies.items():
+        mine = [s for s in samples if s.policy == name][-play.config.sleep.rows :]
+        if policy.trained and mine:
+            _train(play, name, "sleep", mine, [], plain=True)
+
+
+def _solver_samples(play: Play, attempts: Sequence[Attempt]) -> list[Sample]:
+    """Keys of what was attempted, with rehearsal; or the attempts themselves, for a policy gradient."""
+    goal = play.config.learner.solver
+    if goal.objective == "answer_key":
+        new = play.state.key_samples(list(attempts))
+        return new + _rehearsed(play, new, goal)
+    return [
+        Sample(
+            role="solver",
+            source_kind="attempt",
+            source_id=a.attempt_id,
+            group_id=f"{a.problem_id}/{a.policy_version}",
+            prompt=a.prompt,
+            completion=a.completion,
+            token_ids=a.token_ids,
+            logprobs=a.logprobs,
+            reward=a.reward,
+            policy=a.policy_version.partition("@")[0],
+            weight=goal.weight,
+        )
+        for a in attempts
+        if a.verdict != "error"
+    ]
+
+
+def _rehearsed(play: Play, new: Sequence[Sample], goal: RoleObjective) -> list[Sample]:
+    """Samples of earlier rounds drawn without replacement, so many for each new one."""
+    old = [s for samples in play.state.rehearsal for s in samples]
+    count = min(len(old), round(goal.rehearsal * len(new)))
+    rng = generator(play.config.seed, "rehearse", play.round)
+    return [old[i] for i in sorted(rng.choice(len(old), count, replace=False))] if count else []
+
+
+def _proposer_samples(play: Play) -> list[Sample]:
+    """Proposals with what they were paid.
+
+    With ``answer_key`` the paid ones are imitated in proportion to their pay, the operator's among them;
+    with ``grpo`` sampled ones are compared within their kind of request, as there is one try at each.
+    """
+    goal = play.config.learner.proposer
+    imitate = goal.objective == "answer_key"
+    samples = []
+    for p in play.rows.problems:
+        if p.payment is None or (p.origin != "policy" and not imitate):
+            continue
+        if imitate and p.payment <= 0:
+            continue
+        samples.append(
+            Sample(
+                role="proposer",
+                source_kind="problem",
+                source_id=p.problem_id,
+                group_id=p.problem_id if imitate else f"{p.domain}/{p.request}/{p.policy_version}",
+                prompt=p.prompt,
+                completion=p.text,
+                token_ids=p.token_ids,
+                logprobs=p.logprobs,
+                reward=p.payment,
+                policy=play.state.population.agent(p.proposer).policy,
+                weight=goal.weight * (p.payment if imitate else 1.0),
+            )
+        )
+    return samples
+
+
+def _train(
+    play: Play,
+    name: str,
+    purpose: str,
+    solver: list[Sample],
+    proposer: list[Sample],
+    *,
+    plain: bool = False,
+) -> None:
+    """Store a batch for policy ``name`` and train its next version; a refused one changes nothing."""
+    parent = play.policies[name]
+    batch_id = short_id("b", play.config.seed, play.round, name, purpose)
+    rows: list[BatchRow] = []
+    used: list[str] = []
+    for goal, samples in ((play.config.learner.solver, solver), (play.config.learner.proposer, proposer)):
+        objective = "answer_key" if plain else goal.objective
+        made = rows_from(
+            samples,
+            objective_name=objective,
+            batch_id=batch_id,
+            round=play.round,
+            first_row=len(rows),
+        )
+        if made and objective not in used:
+            used.append(objective)
+        rows += made
+    if not rows:
+        return
+    number = play.next_version[name]
+    version = f"{name}@{number}"
+    path = f"{BATCHES}/{batch_id}.parquet"
+    write_parquet(rows, run_path(play.cluster.folder, path))
+    tokens = sum(len(r.prompt) + len(r.token_ids) for r in rows)
+    play.rows.batches.append(
+        Batch(batch_id, play.round, name, parent.policy_version, used, len(rows), tokens, path)
+    )
+    play.rows.batch_rows += rows
+    play.next_version[name] = number + 1
+    try:
+        learned = play.cluster.learn(name, parent.policy_version, version, path)
+    except WorkFailed as error:
+        play.event("infrastructure", "learn_failed", version, str(error))
+        return
+    play.rows.updates += learned.updates
+    play.trained_tokens += learned.trained_tokens
+    row = Policy(
+        policy_version=version,
+        policy=name,
+        version=number,
+        round=play.round,
+        base=parent.base,
+        parent=parent.policy_version,
+        batch_id=batch_id,
+        path=f"checkpoints/{version}",
+        sha256=learned.sha256,
+        accepted=learned.accepted,
+        reason=learned.reason,
+    )
+    play.rows.policies.append(row)
+    if learned.accepted:
+        play.policies[name] = replace(row)
+    else:
+        play.event("learner", "refused", version, learned.reason or "")

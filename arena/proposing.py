@@ -1,0 +1,186 @@
+"""The phases *request* to *propose*: what the curriculum asked for becomes problems, or reasons why not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from agents.engines.base import Completion
+from agents import spark
+from arena.cluster import Failed
+from arena.proposals import Judged
+from arena.state import Known
+from culture.records import Agent, Attempt, Problem, Source
+from culture.seeds import generator, short_id
+from curricula import Fresh, Mutate, Replay, Request, tally
+
+if TYPE_CHECKING:
+    from arena.round import Play
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A proposal before it is judged."""
+
+    request: Fresh | Mutate
+    proposer: Agent
+    prompt: str
+    origin: str
+    completion: Completion
+
+
+def propose(play: Play, requests: Sequence[Request]) -> list[Known]:
+    """Problems to attempt: new ones that were admitted, then replays. Every proposal becomes a row."""
+    wanted = [r for r in requests if not isinstance(r, Replay)]
+    drafts = _drafts(play, wanted)
+    judged: dict[int, Judged | Failed] = {}
+    for domain in play.config.domains:
+        at = [i for i, d in enumerate(drafts) if d.request.domain == domain]
+        texts = [drafts[i].completion.text for i in at]
+        judged.update(zip(at, play.cluster.judge(domain, texts), strict=True))
+    taken = set(play.state.seen)
+    banned = {(name, a.spec) for name, anchors in play.state.anchors.items() for a in anchors}
+    admitted: list[Known] = []
+    new: list[Problem] = []
+    for index, draft in enumerate(drafts):
+        problem = _problem(play, index, draft, judged[index], taken, banned)
+        play.rows.problems.append(problem)
+        if problem.answer_key is not None and problem.spec is not None:
+            taken.add((problem.domain, problem.spec))
+        if problem.status == "admitted":
+            new.append(problem)
+            known = Known.of(problem, play.state.domains[problem.domain], play.config)
+            play.state.known[known.problem_id] = known
+            admitted.append(known)
+    replays = [play.state.known[r.problem_id] for r in requests if isinstance(r, Replay)]
+    return admitted + replays
+
+
+def _drafts(play: Play, wanted: Sequence[Fresh | Mutate]) -> list[_Draft]:
+    """Proposals sampled from proposers in turn, and mutations by the domain's operator."""
+    config, form = play.config, play.config.engine.form
+    proposers = play.state.population.with_role("proposer")
+    drafts: list[_Draft | None] = [None] * len(wanted)
+    sampled: dict[str, list[int]] = {}
+    prompts: list[str] = []
+    who: list[Agent] = []
+    for i, request in enumerate(wanted):
+        domain = play.state.domains[request.domain]
+        agent = proposers[(i + play.round) % len(proposers)]
+        who.append(agent)
+        parent = play.state.known[request.parent_id].spec if isinstance(request, Mutate) else None
+        target = request.target if isinstance(request, Fresh) else None
+        prompts.append(domain.brief(form, target, parent))
+        rng = generator(config.seed, "operator", play.round, i)
+        if parent is not None and rng.random() < config.rollout.operator_share:
+            text = domain.write(domain.mutate(parent, rng), form)
+            ids = spark.encode(text + spark.EOS)
+            made = Completion(text, ids, [], 0, "", "stop")
+            drafts[i] = _Draft(request, agent, prompts[i], "mutation", made)
+        else:
+            sampled.setdefault(play.version_of(agent), []).append(i)
+    for version in sorted(sampled):
+        at = sampled[version]
+        done = play.cluster.generate(
+            version,
+            [play.generation(prompts[i], "propose", i) for i in at],
+            play.sampling(config.engine.proposal_tokens),
+        )
+        for i, completion in zip(at, done, strict=True):
+            play.generated_tokens += len(completion.token_ids)
+            drafts[i] = _Draft(wanted[i], who[i], prompts[i], "policy", completion)
+    return [d for d in drafts if d is not None]
+
+
+def _problem(
+    play: Play,
+    index: int,
+    draft: _Draft,
+    judged: Judged | Failed,
+    taken: set[tuple[str, str]],
+    banned: set[tuple[str, str]],
+) -> Problem:
+    """The row of a proposal: admitted, or rejected with the reason and whose failure it was."""
+    request, completion = draft.request, draft.completion
+    domain = play.state.domains[request.domain]
+    reason, failure = _rejection(play, draft, judged, taken, banned)
+    found = judged if isinstance(judged, Judged) else Judged(None, None, {}, None, None)
+    solution = found.solution
+    valid = solution is not None and completion.finish == "stop"
+    return Problem(
+        problem_id=short_id("p", play.config.seed, play.round, index),
+        round=play.round,
+        domain=domain.name,
+        request="fresh" if isinstance(request, Fresh) else "mutate",
+        origin=draft.origin,
+        target_difficulty=request.target if isinstance(request, Fresh) else None,
+        parent_id=request.parent_id if isinstance(request, Mutate) else None,
+        proposer=draft.proposer.agent_id,
+        policy_version=completion.policy_version or None,
+        prompt=draft.prompt,
+        text=completion.text,
+        token_ids=completion.token_ids,
+        logprobs=completion.logprobs,
+        spec=found.spec,
+        answer_key=solution.answer if valid and solution is not None else None,
+        worked=list(solution.worked) if valid and solution is not None else [],
+        features=dict(found.features),
+        difficulty=found.difficulty,
+        status="admitted" if reason is None else "rejected",
+        reason=reason,
+        failure_source=failure,
+        payment=None,
+    )
+
+
+def _rejection(
+    play: Play,
+    draft: _Draft,
+    judged: Judged | Failed,
+    taken: set[tuple[str, str]],
+    banned: set[tuple[str, str]],
+) -> tuple[str | None, Source | None]:
+    completion = draft.completion
+    if completion.finish == "error":
+        return f"error:{completion.failure}", "infrastructure"
+    if isinstance(judged, Failed):
+        play.event("infrastructure", "judge_failed", draft.proposer.agent_id, judged.detail)
+        return "error:verifier", "infrastructure"
+    if completion.finish == "length":
+        return "invalid:unfinished", "proposer"
+    if judged.solution is None or judged.spec is None:
+        why = judged.rejected.reason if judged.rejected is not None else "unknown"
+        return f"invalid:{why}", "proposer"
+    place = (draft.request.domain, judged.spec)
+    if place in banned:
+        return "anchor", None
+    if place in taken:
+        return "duplicate", None
+    domain = play.state.domains[draft.request.domain]
+    limits = play.config.engine
+    prompt = domain.pose(judged.spec, limits.form)
+    if domain.one_step:
+        key = domain.key(judged.spec, judged.solution, limits.form)
+        if len(prompt) > limits.prompt_chars or len(key) >= limits.answer_tokens:
+            return "over_context", None
+    return None, None
+
+
+def pay(play: Play, attempts: Sequence[Attempt]) -> None:
+    """Pay proposers, now that their problems were attempted, and tell the strategy what happened."""
+    strategy, invalid = play.state.strategy, play.config.curriculum.invalid_payment
+    admitted = [p for p in play.rows.problems if p.status == "admitted"]
+    strategy.observe(admitted, attempts)
+    payments = strategy.pay(tally(admitted, attempts)) if admitted else []
+    by_id = {p.problem_id: float(x) for p, x in zip(admitted, payments, strict=True)}
+
+    def payment(problem: Problem) -> float | None:
+        if problem.status == "admitted":
+            value = by_id[problem.problem_id]
+            return value if value == value else None  # NaN: too few attempts to tell
+        if problem.failure_source == "infrastructure":
+            return None
+        return invalid if problem.failure_source == "proposer" else 0.0
+
+    play.rows.problems = [replace(p, payment=payment(p)) for p in play.rows.problems]

@@ -1,0 +1,177 @@
+"""One round: request, propose, attempt, judge, write, learn, sleep, evaluate.
+
+A round changes nothing but files that nobody has been told of, until its rows are committed: then
+``State`` moves on. A round that is cut short is played again from the same state and gives the same rows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from agents.engines.base import Request as Generation
+from agents.engines.base import Sampling
+from arena import attempting, evaluating, learning, proposing, writing
+from arena.cluster import Cluster
+from arena.state import State
+from culture.records import Agent, Event, Policy, Round, RoundRows, Source
+from curricula import Request
+from culture.seeds import derive, generator
+
+__all__ = ["Play", "Progress"]
+
+
+@dataclass(slots=True)
+class Progress:
+    """What a watcher is told while a round runs."""
+
+    round: int
+    phase: str
+    rows: RoundRows
+    state: State
+    generated_tokens: int
+    phase_seconds: dict[str, float]
+
+
+PHASES = ("request", "propose", "attempt", "judge", "write", "learn", "sleep", "evaluate")
+
+
+class Play:
+    """A round being played. ``rows`` fill up as it goes; ``state`` is changed by :meth:`settle` alone."""
+
+    def __init__(
+        self, state: State, cluster: Cluster, watch: Callable[[Progress], None] | None = None
+    ) -> None:
+        self.state = state
+        self.cluster = cluster
+        self.config = state.config
+        self.round = state.round + 1
+        self.rows = RoundRows()
+        self.requests: list[Request] = []
+        self.policies: dict[str, Policy] = dict(state.policies)
+        self.next_version = dict(state.next_version)
+        self.generated_tokens = 0
+        self.trained_tokens = 0
+        self.seconds = dict.fromkeys(PHASES, 0.0)
+        self.shelved: writing.Outcome | None = None
+        self._watch = watch
+        self._started = datetime.now(UTC)
+        self._clock = time.perf_counter()
+
+    def play(self) -> RoundRows:
+        """All phases in order; returns the rows to commit."""
+        with self.phase("request"):
+            self.requests = self._request()
+        with self.phase("propose"):
+            problems = proposing.propose(self, self.requests)
+        attempts = attempting.attempt(self, problems)
+        with self.phase("judge"):
+            proposing.pay(self, attempts)
+        with self.phase("write"):
+            self.shelved = writing.write(self, attempts)
+        with self.phase("learn"):
+            learning.learn(self, attempts)
+        with self.phase("sleep"):
+            learning.sleep(self, attempts)
+        with self.phase("evaluate"):
+            evaluating.evaluate(self)
+            evaluating.measure(self)
+        for note in self.cluster.noticed:
+            self.event("infrastructure", "restart", "cluster", note)
+        self.cluster.noticed.clear()
+        self.rows.rounds.append(self._summary())
+        return self.rows
+
+    def settle(self) -> None:
+        """Move the state on; called when the rows are committed."""
+        state = self.state
+        for problem in self.rows.problems:
+            if problem.answer_key is not None and problem.spec is not None:
+                state.seen.add((problem.domain, problem.spec))
+        state.policies = self.policies
+        state.next_version = self.next_version
+        state.rehearsal.append(state.key_samples(self.rows.attempts))
+        if self.shelved is not None:
+            state.library = self.shelved.state
+            state.library_version = self.shelved.version
+            state.library_size = self.shelved.size
+        state.round = self.round
+
+    # -- what the phases share -----------------------------------------------------------------------
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time a phase and tell the watcher of it."""
+        if self._watch is not None:
+            self._watch(
+                Progress(
+                    self.round, name, self.rows, self.state, self.generated_tokens, dict(self.seconds)
+                )
+            )
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] += time.perf_counter() - started
+
+    def stream(self, purpose: str, *ids: str | int) -> int:
+        """The seed of a stream of this round."""
+        return derive(self.config.seed, purpose, self.round, *ids)
+
+    def version_of(self, agent: Agent) -> str:
+        """The policy version that an agent uses in this round."""
+        return self.policies[agent.policy].policy_version
+
+    def sampling(self, max_tokens: int, *, greedy: bool = False) -> Sampling:
+        """How this run samples."""
+        return Sampling(max_tokens, 0.0 if greedy else self.config.engine.temperature)
+
+    def generation(self, prompt: str, purpose: str, *ids: str | int) -> Generation:
+        """A prompt with its random stream."""
+        return Generation(prompt, self.stream(purpose, *ids))
+
+    def event(self, source: Source, kind: str, subject: str, detail: str) -> None:
+        """Store something that happened."""
+        self.rows.events.append(Event(self.round, datetime.now(UTC), source, kind, subject, detail))
+
+    def _request(self) -> list[Request]:
+        rng = generator(self.config.seed, "request", self.round)
+        return self.state.strategy.request(self.config.rollout.problems, rng)
+
+    def _summary(self) -> Round:
+        rows, seconds = self.rows, self.seconds
+        valid = [p for p in rows.problems if p.answer_key is not None]
+        admitted = [p for p in rows.problems if p.status == "admitted"]
+        difficulties = [p.difficulty for p in admitted if p.difficulty is not None]
+        library = self.shelved
+        state = self.state.save()
+        if library is not None:
+            state = {**state, "library": library.state, "library_size": library.size}
+        return Round(
+            round=self.round,
+            started_at=self._started,
+            requested=len(self.requests),
+            proposed=len(rows.problems),
+            valid=len(valid),
+            duplicate=sum(p.reason == "duplicate" for p in rows.problems),
+            admitted=len(admitted),
+            attempts=len(rows.attempts),
+            correct=sum(a.correct for a in rows.attempts),
+            mean_difficulty=sum(difficulties) / len(difficulties) if difficulties else None,
+            library_version=self.state.library_version if library is None else library.version,
+            generated_tokens=self.generated_tokens,
+            trained_tokens=self.trained_tokens,
+            state=state,
+            request_seconds=seconds["request"],
+            propose_seconds=seconds["propose"],
+            attempt_seconds=seconds["attempt"],
+            judge_seconds=seconds["judge"],
+            write_seconds=seconds["write"],
+            learn_seconds=seconds["learn"],
+            sleep_seconds=seconds["sleep"],
+            evaluate_seconds=seconds["evaluate"],
+            previous_commit_seconds=self.state.commit_seconds,
+            seconds=time.perf_counter() - self._clock,
+        )

@@ -1,0 +1,250 @@
+"""A run's folder: start it, go on with it, play its rounds and commit each of them."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import yaml
+
+from agents import checkpoints
+from arena.cluster import Cluster, open_cluster
+from arena.config import RunConfig
+from arena.round import Play, Progress
+from arena.run_files import BATCHES, CHECKPOINTS, CONFIG, run_path
+from arena.settings import dump
+from arena.state import State
+from culture.lake import Lake
+from culture.records import Policy, RoundRows
+from culture.records import Run as RunRow
+
+_PACKAGES = (
+    "duckdb", "gymnasium", "networkx", "numpy", "pydantic-monty", "pyarrow", "ray", "tantivy", "torch",
+    "transformers",
+)
+AUTHOR = "arena"
+"""The author of commits."""
+
+
+class RunError(RuntimeError):
+    """A run cannot be started or gone on with; the message says what to do."""
+
+
+Watch = Callable[[Progress], None]
+
+
+class Run:
+    """One run. Make it with :meth:`create` or :meth:`open`, then :meth:`play`."""
+
+    def __init__(self, folder: Path, config: RunConfig, lake: Lake, state: State) -> None:
+        self.folder = folder
+        self.config = config
+        self.lake = lake
+        self.state = state
+
+    @classmethod
+    def create(cls, folder: Path, config: RunConfig) -> Run:
+        """Make a run's folder. Raises RunError where it is taken."""
+        if folder.exists() and any(folder.iterdir()):
+            raise RunError(
+                f"expected a new folder for the run, got {folder}, which has files in it. To go on with that "
+                f"run write `resume {folder.name}`; for a new one give another --name"
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in (BATCHES, CHECKPOINTS):
+            (folder / name).mkdir()
+        _write_config(folder, config)
+        lake = Lake.create(folder, config.lake)
+        return cls(folder, config, lake, State.fresh(config))
+
+    @classmethod
+    def open(cls, folder: Path, *, rounds: int | None = None) -> Run:
+        """A run as of its last committed round, its files checked against the log.
+
+        ``rounds`` makes it longer. Raises RunError, LakeError or CheckpointError.
+        """
+        config = read_config(folder)
+        if rounds is not None and rounds != config.rounds:
+            config = RunConfig.model_validate({**config.model_dump(mode="json"), "rounds": rounds})
+            _write_config(folder, config)
+        if not (folder / "catalog.sqlite").exists() and config.lake.catalog == "sqlite":
+            _clear(folder)  # killed while it was being created: nothing was committed
+            return cls(folder, config, Lake.create(folder, config.lake), State.fresh(config))
+        lake = Lake.open(folder, config.lake)
+        try:
+            state = State.load(config, lake)
+            for policy in state.policies.values():
+                checkpoints.verify(folder / policy.path, policy.sha256)
+            _sweep(folder, lake, state)
+        except BaseException:
+            lake.close()
+            raise
+        return cls(folder, config, lake, state)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all configured rounds are committed."""
+        return self.state.round + 1 >= self.config.rounds
+
+    def play(self, watch: Watch | None = None) -> None:
+        """Play all rounds that are left. An interrupted round is as if it had never begun."""
+        if self.finished:
+            return
+        with _cluster(self.folder, self.config) as cluster:
+            while not self.finished:
+                self._round(cluster, watch)
+
+    def close(self) -> None:
+        """Let go of the log."""
+        self.lake.close()
+
+    def _round(self, cluster: Cluster, watch: Watch | None) -> None:
+        beginning: list[Policy] = []
+        first = self.state.round < 0
+        if first:
+            beginning = self._first_versions(cluster, watch)
+        play = Play(self.state, cluster, watch)
+        play.play()
+        play.rows.policies = beginning + play.rows.policies
+        if first:
+            play.rows.runs.append(self._row())
+            play.rows.agents.extend(self.state.population.records(0))
+        message = f"round {play.round}"
+        started = time.perf_counter()
+        self.lake.commit(play.rows, AUTHOR, message)
+        self.state.commit_seconds = time.perf_counter() - started
+        play.settle()
+        _prune(self.folder, self.state, play.rows)
+        if watch is not None:
+            watch(
+                Progress(
+                    play.round, "committed", play.rows, self.state, play.generated_tokens, dict(play.seconds)
+                )
+            )
+
+    def _first_versions(self, cluster: Cluster, watch: Watch | None) -> list[Policy]:
+        rows = []
+        for name, policy in self.config.policies.items():
+            if watch is not None:
+                watch(Progress(0, f"warm-up of {name}", RoundRows(), self.state, 0, {}))
+            version = f"{name}@0"
+            digest = cluster.first_version(name, version)
+            row = Policy(
+                policy_version=version,
+                policy=name,
+                version=0,
+                round=0,
+                base=policy.base,
+                parent=None,
+                batch_id=None,
+                path=f"{CHECKPOINTS}/{version}",
+                sha256=digest,
+                accepted=True,
+                reason=None,
+            )
+            rows.append(row)
+            self.state.policies[name] = row
+            self.state.next_version[name] = 1
+        return rows
+
+    def _row(self) -> RunRow:
+        return RunRow(
+            run_id=self.folder.name,
+            name=self.folder.name,
+            seed=self.config.seed,
+            started_at=datetime.now(UTC),
+            config=self.config.model_dump(mode="json"),
+            code_version=code_version(),
+            packages=packages(),
+        )
+
+
+@contextmanager
+def _cluster(folder: Path, config: RunConfig) -> Iterator[Cluster]:
+    cluster = open_cluster(folder.absolute(), config)
+    try:
+        yield cluster
+    finally:
+        cluster.close()
+
+
+def packages() -> dict[str, object]:
+    """Versions of Python and of what decides a run's numbers."""
+    found: dict[str, object] = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        found[name] = importlib.metadata.version(name)
+    return found
+
+
+def code_version() -> str:
+    """The version of Ludus, and the commit where the code lies in a git checkout."""
+    version = importlib.metadata.version("ludus-arena")
+    here = Path(__file__).parent
+    found = subprocess.run(
+        ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"],
+        capture_output=True,
+        text=True,
+        check=False,
+    ) if shutil.which("git") else None
+    commit = found.stdout.strip() if found is not None and found.returncode == 0 else ""
+    return f"{version}+{commit}" if commit else version
+
+
+def read_config(folder: Path) -> RunConfig:
+    """The configuration in a run's folder. Raises RunError where it is no run's."""
+    path = folder / CONFIG
+    if not path.exists():
+        raise RunError(
+            f"expected a run in {folder}, got no {CONFIG} there; `info` without a name lists the runs"
+        )
+    tree = yaml.safe_load(path.read_text())
+    tree.pop("versions", None)
+    return RunConfig.model_validate(tree)
+
+
+def _write_config(folder: Path, config: RunConfig) -> None:
+    versions = yaml.safe_dump({"versions": {"code": code_version(), **packages()}}, sort_keys=False)
+    partial = folder / f"{CONFIG}.partial"
+    with partial.open("w") as file:
+        file.write(f"{dump(config)}\n{versions}")
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(folder / CONFIG)
+
+
+def _clear(folder: Path) -> None:
+    for name in (BATCHES, CHECKPOINTS):
+        shutil.rmtree(folder / name, ignore_errors=True)
+        (folder / name).mkdir()
+
+
+def _sweep(folder: Path, lake: Lake, state: State) -> None:
+    """Remove checkpoints and batches of a round that was never committed."""
+    named = {p.policy_version for p in lake.records(Policy)}
+    for path in (folder / CHECKPOINTS).iterdir():
+        if path.name not in named:
+            shutil.rmtree(path)
+    kept = {Path(r["path"]).name for r in lake.table("SELECT path FROM batches").to_pylist()}
+    for path in (folder / BATCHES).iterdir():
+        if path.name not in kept:
+            path.unlink()
+
+
+def _prune(folder: Path, state: State, rows: RoundRows) -> None:
+    """Drop superseded optimizer states, and all but every so-many-th of older weights."""
+    keep = state.config.learner.keep_every
+    for row in rows.policies:
+        if row.parent is None or not row.accepted:
+            continue
+        checkpoints.forget_optimizer(run_path(folder, f"{CHECKPOINTS}/{row.parent}"))
+        old = row.version - 2
+        if old > 0 and old % keep:
+            shutil.rmtree(run_path(folder, f"{CHECKPOINTS}/{row.policy}@{old}"), ignore_errors=True)

@@ -1,0 +1,173 @@
+"""What one round hands to the next, and how it is read back from the log."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import cast
+
+import numpy as np
+
+from agents import spark
+from agents.learning.batches import Sample
+from agents.population import Population
+from arena.config import RunConfig
+from arena.domains import Domain, make_domain
+from arena.domains.base import Anchor, Solution
+from culture.lake import Lake
+from culture.records import Attempt, Json, Policy, Problem
+from curricula import Strategy, make_strategy
+
+
+@dataclass(slots=True)
+class Known:
+    """An admitted problem, as far as later rounds need it."""
+
+    problem_id: str
+    domain: str
+    spec: str
+    answer_key: str
+    key: str
+    """The completion that an answer key teaches."""
+    difficulty: float
+    proposer: str
+
+    @classmethod
+    def of(cls, problem: Problem, domain: Domain, config: RunConfig) -> Known:
+        """From the row of an admitted problem."""
+        assert problem.spec is not None and problem.answer_key is not None
+        assert problem.difficulty is not None
+        key = ""
+        if domain.one_step:
+            steps = int(cast("float", problem.features.get("steps", 0)))
+            solution = Solution(problem.answer_key, tuple(problem.worked), steps)
+            key = domain.key(problem.spec, solution, config.engine.form)
+        return cls(
+            problem.problem_id,
+            problem.domain,
+            problem.spec,
+            problem.answer_key,
+            key,
+            problem.difficulty,
+            problem.proposer,
+        )
+
+
+@dataclass(slots=True)
+class State:
+    """The school between two rounds."""
+
+    config: RunConfig
+    population: Population
+    domains: dict[str, Domain]
+    anchors: dict[str, list[Anchor]]
+    strategy: Strategy
+    round: int = -1
+    """The last committed round; -1 before the first."""
+    policies: dict[str, Policy] = field(default_factory=dict)
+    """The version that each policy is at."""
+    next_version: dict[str, int] = field(default_factory=dict)
+    """The number of each policy's next version; refused versions have used theirs up."""
+    known: dict[str, Known] = field(default_factory=dict)
+    """Every admitted problem, by id."""
+    seen: set[tuple[str, str]] = field(default_factory=set)
+    """Domain and spec of every valid proposal so far: novelty has memory."""
+    rehearsal: deque[list[Sample]] = field(default_factory=deque)
+    """Solver samples of earlier rounds, a list a round, the oldest first."""
+    library: Json = field(default_factory=lambda: {"reads": {}})
+    library_version: int = 0
+    library_size: int = 0
+    commit_seconds: float | None = None
+    """How long the last commit took, seconds; a measure of the machine, not part of the state."""
+
+    @classmethod
+    def fresh(cls, config: RunConfig) -> State:
+        """Before the first round."""
+        domains = {name: make_domain(name) for name in config.domains}
+        return cls(
+            config=config,
+            population=Population(config.population, config.seed),
+            domains=domains,
+            anchors={name: _core(d, config.evaluation.per_cell) for name, d in domains.items()},
+            strategy=make_strategy(config.curriculum, config.domains),
+            rehearsal=deque(maxlen=config.learner.solver.rehearsal_rounds),
+        )
+
+    @classmethod
+    def load(cls, config: RunConfig, lake: Lake) -> State:
+        """As of the last committed round of ``lake``."""
+        state = cls.fresh(config)
+        last = lake.last_round()
+        if last is None:
+            return state
+        state.round = last
+        (row,) = lake.table("SELECT state, library_version FROM rounds WHERE round = ?", [last]).to_pylist()
+        saved = _parsed(row["state"])
+        state.strategy.load_state_dict(cast("Json", saved["strategy"]))
+        state.library = cast("Json", saved["library"])
+        state.library_size = int(cast("int", saved["library_size"]))
+        state.library_version = int(row["library_version"])
+        for policy in lake.records(Policy):
+            state.next_version[policy.policy] = policy.version + 1
+            if policy.accepted:
+                state.policies[policy.policy] = policy
+        for problem in lake.records(Problem, "answer_key IS NOT NULL"):
+            assert problem.spec is not None
+            state.seen.add((problem.domain, problem.spec))
+            if problem.status == "admitted":
+                known = Known.of(problem, state.domains[problem.domain], config)
+                state.known[known.problem_id] = known
+        first = max(0, last + 1 - config.learner.solver.rehearsal_rounds)
+        for r in range(first, last + 1):
+            state.rehearsal.append(state.key_samples(lake.records(Attempt, "round = ?", [r])))
+        return state
+
+    def save(self) -> Json:
+        """What ``load`` cannot read from the other tables."""
+        return {
+            "strategy": self.strategy.state_dict(),
+            "library": self.library,
+            "library_size": self.library_size,
+        }
+
+    def key_samples(self, attempts: list[Attempt]) -> list[Sample]:
+        """For each problem and policy of ``attempts`` the first attempt's prompt with the verified key.
+
+        Problems without a key to teach (those of several steps) give none.
+        """
+        samples: dict[tuple[str, str], Sample] = {}
+        for attempt in attempts:
+            name = attempt.policy_version.partition("@")[0]
+            known = self.known[attempt.problem_id]
+            if (known.problem_id, name) in samples or not known.key or attempt.verdict == "error":
+                continue
+            samples[known.problem_id, name] = Sample(
+                role="solver",
+                source_kind="attempt",
+                source_id=attempt.attempt_id,
+                group_id=known.problem_id,
+                prompt=attempt.prompt,
+                completion=known.key,
+                token_ids=spark.encode(known.key + spark.EOS),
+                logprobs=[],
+                reward=1.0,
+                policy=name,
+            )
+        return list(samples.values())
+
+
+def _core(domain: Domain, per_cell: int) -> list[Anchor]:
+    """The anchors that policies are held to; the far cells serve later, stronger models."""
+    return [a for a in domain.anchors(per_cell) if a.cell in domain.core_cells]
+
+
+def _parsed(value: object) -> Json:
+    import json
+
+    return cast("Json", json.loads(value)) if isinstance(value, str) else cast("Json", value)
+
+
+def arm_of(shares: dict[str, float], rng: np.random.Generator) -> str:
+    """An arm drawn with the given probabilities."""
+    names = sorted(shares)
+    return names[int(rng.choice(len(names), p=[shares[n] for n in names]))]

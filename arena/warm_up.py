@@ -1,0 +1,156 @@
+"""What ``spark`` learns before the first round: trivial problems, what a proposal is, how to read a note.
+
+A language model would know these from pre-training. ``spark`` is made from nothing, so the run teaches it
+the bottom rung by scripted examples, well below what the anchors ask, and no anchor among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from agents import spark
+from agents.config import LearnerConfig, PolicyConfig, WarmUpConfig
+from agents.learning.learner import new_optimizer, train_rows
+from arena.domains import make_domain
+from arena.domains.base import Domain, Executor, Rejected, Solution
+from culture.records import BatchRow, Form
+from culture.seeds import derive, generator
+from transformers import LlamaForCausalLM
+
+_POOL = 4000
+"""Problems of each kind that are executed at a time."""
+_READ_FACTOR = 3.0
+"""Notes are read about problems up to so many times harder than those that can be solved."""
+
+
+class _Problems:
+    """Scripted problems of one domain up to a difficulty, with their solutions, drawn by seed."""
+
+    def __init__(
+        self, domain: Domain, top: float, sandbox: Executor, rng: np.random.Generator, banned: set[str]
+    ) -> None:
+        specs = [domain.sample(rng, 1 + (top - 1) * float(rng.random())) for _ in range(_POOL)]
+        solved = zip(specs, domain.solve(specs, sandbox), strict=True)
+        self.items: list[tuple[str, Solution]] = []
+        for spec, found in solved:
+            if isinstance(found, Rejected) or spec in banned:
+                continue
+            if domain.difficulty(domain.features(spec, found)) <= top:
+                self.items.append((spec, found))
+        if not self.items:
+            raise ValueError(
+                f"expected {domain.name} to have problems of difficulty {top:g} or less, got none; raise "
+                "warm_up.solve_target and warm_up.propose_target"
+            )
+        self._rng = rng
+
+    def draw(self) -> tuple[str, Solution]:
+        return self.items[int(self._rng.integers(len(self.items)))]
+
+
+class _Lessons:
+    """Rows of one domain."""
+
+    def __init__(
+        self, domain: Domain, config: WarmUpConfig, form: Form, sandbox: Executor, seed: int
+    ) -> None:
+        self.domain, self.config, self.form = domain, config, form
+        self.rng = generator(seed, "warm_up", domain.name)
+        banned = {anchor.spec for anchor in domain.anchors(64)}
+        pool = (sandbox, self.rng, banned)
+        self.solve = _Problems(domain, config.solve_target, *pool)
+        self.read = _Problems(domain, config.solve_target * _READ_FACTOR, *pool)
+        self.propose = _Problems(domain, config.propose_target, *pool)
+
+    def row(self) -> tuple[str, str, str]:
+        """Role, prompt and completion of one example."""
+        u = float(self.rng.random())
+        if u < self.config.propose_share:
+            return self._proposal()
+        if u < self.config.propose_share + self.config.read_share:
+            return self._reading()
+        spec, solution = self.solve.draw()
+        notes = [self._note(self.read.draw())] if self.rng.random() < 0.2 else []
+        prompt = "\n".join([*notes, self.domain.pose(spec, self.form)])
+        return "solver", prompt, self.domain.key(spec, solution, self.form)
+
+    def _note(self, item: tuple[str, Solution]) -> str:
+        return self.domain.example(*item, self.form)
+
+    def _reading(self) -> tuple[str, str, str]:
+        """A problem whose own worked example is among the notes, so that the answer can be read."""
+        spec, solution = self.read.draw()
+        notes = [self._note((spec, solution))]
+        if self.rng.random() < 0.5:
+            notes.insert(int(self.rng.integers(2)), self._note(self.read.draw()))
+        prompt = "\n".join([*notes, self.domain.pose(spec, self.form)])
+        return "solver", prompt, self.domain.key(spec, solution, self.form)
+
+    def _proposal(self) -> tuple[str, str, str]:
+        spec, solution = self.propose.draw()
+        if self.rng.random() < 0.5:
+            target = self.domain.difficulty(self.domain.features(spec, solution))
+            shown = target if self.rng.random() < 0.8 else None
+            return "proposer", self.domain.brief(self.form, shown, None), self.domain.write(spec, self.form)
+        child = self.domain.mutate(spec, self.rng)
+        return "proposer", self.domain.brief(self.form, None, spec), self.domain.write(child, self.form)
+
+
+def warm_up(
+    policy: PolicyConfig,
+    config: WarmUpConfig,
+    learner: LearnerConfig,
+    *,
+    domains: Sequence[str],
+    form: Form,
+    sandbox: Executor,
+    seed: int,
+) -> LlamaForCausalLM:
+    """A new ``spark`` that has been taught ``config.tokens`` tokens of scripted examples."""
+    model = spark.new_model(
+        derive(seed, "spark") % 2**32, layers=policy.layers, width=policy.width, heads=policy.heads
+    )
+    lessons = [_Lessons(make_domain(name), config, form, sandbox, seed) for name in domains]
+    optimizer = new_optimizer(model, learner)
+    trained, step = 0, 0
+    while trained < config.tokens:
+        rows = [_row(*lessons[i % len(lessons)].row(), i) for i in range(2048)]
+        rows.sort(key=lambda r: len(r.prompt) + len(r.token_ids))
+        batches: list[list[BatchRow]] = []
+        for row in rows:
+            size = len(row.prompt) + len(row.token_ids)
+            if not batches or (len(batches[-1]) + 1) * size > learner.micro_batch_tokens:
+                batches.append([])
+            batches[-1].append(row)
+        for i in lessons[0].rng.permutation(len(batches)):
+            step += 1
+            # linear warm-up over the first steps, then linear decay to a tenth
+            share = min(1.0, trained / max(1, config.tokens))
+            rate = config.learning_rate * min(1.0, step / 20) * (1 - 0.9 * share)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            trained += train_rows(model, optimizer, batches[i], learner).tokens
+            if trained >= config.tokens:
+                break
+    return model
+
+
+def _row(role: str, prompt: str, completion: str, index: int) -> BatchRow:
+    return BatchRow(
+        batch_id="warm_up",
+        round=0,
+        row=index,
+        role=role,
+        objective="answer_key",
+        source_kind="problem",
+        source_id="scripted",
+        group_id="",
+        prompt=prompt,
+        completion=completion,
+        token_ids=spark.encode(completion + spark.EOS),
+        logprobs=[],
+        weight=1.0,
+        advantage=1.0,
+    )

@@ -1,0 +1,303 @@
+"""The work of a round as plain classes: engines, verifiers, the librarian, the learner.
+
+Each can be used in-process; ``arena.cluster`` turns them into Ray actors. What they do depends on their
+arguments and on what is committed, so work that was lost with an actor can be given to its successor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+from agents import checkpoints
+from agents.engines.base import Completion, Request, Sampling
+from agents.engines.spark import SparkEngine
+from agents.learning.batches import read_parquet
+from agents.learning.learner import Learned, Learner
+from arena.config import RunConfig
+from arena.domains import Domain, make_domain
+from arena.envs import Episode, SolveEnv
+from arena.proposals import Judged, judge
+from arena.run_files import CHECKPOINTS
+from arena.sandbox import Sandbox
+from arena.warm_up import warm_up
+from culture import connect
+from culture.columns import from_arrow, table_of
+from culture.edits import Edit, LibraryRefused
+from culture.library import Library
+from culture.reading import Hit, Query, Reader
+from culture.records import Arm, Citation, Json, Note, Revision, RoundRows, Verdict
+
+T = TypeVar("T")
+
+
+_VERSIONS_KEPT = 4
+"""Policy versions that an engine holds, the latest used."""
+
+
+class EngineWorker:
+    """One engine, which loads the versions that it is asked for."""
+
+    def __init__(self, folder: Path, config: RunConfig) -> None:
+        self.folder = folder
+        self.engine = SparkEngine(batch_size=config.engine.batch_size, threads=config.engine.threads)
+        self._recent: list[str] = []
+
+    def generate(
+        self, policy_version: str, requests: Sequence[Request], sampling: Sampling
+    ) -> list[Completion]:
+        """Completions by one policy version."""
+        self.engine.load(policy_version, self.folder / CHECKPOINTS / policy_version)
+        if policy_version in self._recent:
+            self._recent.remove(policy_version)
+        self._recent = [*self._recent, policy_version][-_VERSIONS_KEPT:]
+        self.engine.forget(set(self._recent))
+        return self.engine.generate(policy_version, requests, sampling)
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """An episode after an action: the next observation, or how it ended."""
+
+    observation: str
+    done: bool
+    answer: str | None
+    verdict: Verdict | None
+    reward: float
+    failure: str | None
+
+
+class Verifier:
+    """Judges proposals and answers. Model-written programs run in its sandbox and nowhere else."""
+
+    def __init__(self, config: RunConfig) -> None:
+        self.sandbox = Sandbox(config.sandbox)
+        self._domains: dict[str, Domain] = {name: make_domain(name) for name in config.domains}
+
+    def judge(self, domain: str, texts: Sequence[str]) -> list[Judged]:
+        """See ``arena.proposals.judge``."""
+        return judge(self._domains[domain], texts, self.sandbox)
+
+    def step(
+        self, episodes: Sequence[Episode], actions: Sequence[str], shown: Sequence[Sequence[str]]
+    ) -> list[Stepped]:
+        """Each episode after its action; ``shown[i]`` is what a lookup of it would show."""
+        stepped = []
+        for episode, action, notes in zip(episodes, actions, shown, strict=True):
+            env = SolveEnv.from_episode(episode, self._domains[episode.domain], _Shown(notes))
+            observation, reward, terminated, truncated, info = env.step(action)
+            verdict = info["verdict"] or ("malformed" if truncated else None)
+            stepped.append(
+                Stepped(
+                    observation, terminated or truncated, info["answer"], verdict, reward, info["failure"]
+                )
+            )
+        return stepped
+
+
+class _Shown:
+    """A library whose every search has found what was looked up already."""
+
+    def __init__(self, notes: Sequence[str]) -> None:
+        self._notes = list(notes)
+
+    def search(self, query: str, k: int) -> list[str]:
+        return self._notes[:k]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What an attempt would like to read; ``ids`` name its random stream."""
+
+    query: str
+    reader: Reader
+    arm: Arm
+    domain: str
+    budget_chars: int
+    problem_id: str
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """What the library made of a round."""
+
+    notes: list[Note]
+    revisions: list[Revision]
+    citations: list[Citation]
+    refused: list[tuple[int, str, str]]
+    """Index of the edit, reason and detail."""
+    version: int
+    state: Json
+    size: int
+    """Notes in sight."""
+
+
+class Librarian:
+    """Holds the library, as of the last committed round."""
+
+    def __init__(self, folder: Path, config: RunConfig) -> None:
+        self.folder = folder
+        self.config = config
+        self.library = Library(config.library, seed=config.seed)
+        self._alphabets = {name: make_domain(name).alphabet for name in config.domains}
+        self.round = -1
+
+    def read(self, committed: int, k: int, readings: Sequence[Reading]) -> list[list[Hit]]:
+        """What each attempt is shown, as of round ``committed``: notes, or placebos of equal length.
+
+        A note about the very problem that is being attempted is never shown.
+        """
+        self._catch_up(committed)
+        found = self.library.search_many(
+            Query(r.query, r.reader, k, r.budget_chars, r.domain, exclude_cited=(r.problem_id,))
+            for r in readings
+        )
+        return [
+            self.library.placebo(
+                hits,
+                query=r.query,
+                reader=r.reader,
+                domain=r.domain,
+                alphabet=self._alphabets[r.domain].replace("\n", ""),
+                ids=r.ids,
+            )
+            if r.arm == "placebo"
+            else hits
+            for r, hits in zip(readings, found, strict=True)
+        ]
+
+    def close_round(
+        self, committed: int, round: int, edits: Sequence[Edit], reads: Mapping[str, int]
+    ) -> Shelved:
+        """Write a round's edits, count its reads and keep shelves within their budgets."""
+        self._catch_up(committed)
+        rows = RoundRows()
+        refused = []
+        for index, edit in enumerate(edits):
+            try:
+                self.library.write(edit).add_to(rows)
+            except LibraryRefused as error:
+                refused.append((index, error.reason, error.detail))
+        self.library.observe_reads(reads)
+        rows.revisions.extend(self.library.enforce_budgets(round))
+        self.round = round
+        heads = self.library.heads()
+        return Shelved(
+            rows.notes,
+            rows.revisions,
+            rows.citations,
+            refused,
+            self.library.version,
+            self.library.state_dict(),
+            len(heads) - len(self.library.archived),
+        )
+
+    def _catch_up(self, committed: int) -> None:
+        """Be at round ``committed``: a restarted librarian, or one ahead of the log, reads it anew."""
+        if self.round == committed:
+            return
+        if committed < 0:
+            self.library, self.round = Library(self.config.library, seed=self.config.seed), -1
+            return
+        notes, revisions, citations, state = _library_rows(self.folder, committed)
+        self.library = Library.load(self.config.library, self.config.seed, notes, revisions, citations)
+        self.library.load_state_dict(state)
+        self.round = committed
+
+
+def _library_rows(
+    folder: Path, committed: int
+) -> tuple[list[Note], list[Revision], list[Citation], Json]:
+    with connect(folder) as connection:
+        found = connection.execute("SELECT state FROM rounds WHERE round = ?", [committed]).fetchone()
+        if found is None:
+            raise LookupError(f"expected round {committed} in the log of {folder}, got none")
+
+        def rows(cls: type[T]) -> list[T]:
+            table = connection.execute(f"SELECT * FROM {table_of(cls)} ORDER BY rowid").to_arrow_table()
+            return from_arrow(cls, table)
+
+        return rows(Note), rows(Revision), rows(Citation), json.loads(found[0])["library"]
+
+
+class LearnerWorker:
+    """Trains policies and makes their first versions."""
+
+    def __init__(self, folder: Path, config: RunConfig) -> None:
+        self.folder = folder
+        self.config = config
+        self.learner = Learner(config.learner, seed=config.seed)
+
+    def learn(self, policy: str, parent: str, version: str, batch: str) -> Learned:
+        """Train version ``version`` of ``policy`` from ``parent`` on the Parquet file ``batch``."""
+        return self.learner.learn(
+            policy=policy,
+            parent=parent,
+            parent_path=self.folder / CHECKPOINTS / parent,
+            version=version,
+            path=self.folder / CHECKPOINTS / version,
+            rows=read_parquet(self.folder / batch),
+        )
+
+    def first_version(self, policy: str, version: str) -> str:
+        """Make version 0 of ``policy``; returns the SHA-256 of its weights.
+
+        A warmed-up ``spark`` is kept in a cache by all that it depends on, and copied from there.
+        """
+        config = self.config.policies[policy]
+        target = self.folder / CHECKPOINTS / version
+        if config.base != "spark":
+            return checkpoints.save(target, checkpoints.load_model(Path(config.base)), None, 0)
+        cached = cache_folder() / f"spark-{_fingerprint(self.config, policy)}"
+        if not (cached / checkpoints.WEIGHTS).exists():
+            torch.set_num_threads(self.config.learner.threads)
+            with Sandbox(self.config.sandbox) as sandbox:
+                model = warm_up(
+                    config,
+                    self.config.warm_up,
+                    self.config.learner,
+                    domains=self.config.domains,
+                    form=self.config.engine.form,
+                    sandbox=sandbox,
+                    seed=self.config.seed,
+                )
+            checkpoints.save(cached, model, None, 0)
+        if target.exists():
+            shutil.rmtree(target)
+        shutil.copytree(cached, target)
+        return checkpoints.sha256(target)
+
+
+def cache_folder() -> Path:
+    """Where warmed-up models are kept: ``LUDUS_CACHE``, or ``ludus`` in the user's cache folder."""
+    if own := os.environ.get("LUDUS_CACHE"):
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "ludus"
+
+
+def _fingerprint(config: RunConfig, policy: str) -> str:
+    """A name for all that a warmed-up model depends on, the code that makes it included."""
+    from agents import spark as made
+    from agents.learning import learner as trained
+    from arena import warm_up as taught
+
+    sources = [Path(str(module.__file__)).read_text() for module in (made, trained, taught)]
+    sources += [Path(str(__import__(type(make_domain(n)).__module__, fromlist=["_"]).__file__)).read_text()
+                for n in config.domains]
+    shape = config.policies[policy].model_dump(exclude={"trained"})
+    learner = config.learner.model_dump(
+        include={"betas", "weight_decay", "max_grad_norm", "micro_batch_tokens", "threads", "lr"}
+    )
+    parts = [shape, config.warm_up.model_dump(), learner, config.domains, config.engine.form, config.seed]
+    text = json.dumps([parts, sources, torch.__version__], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
