@@ -112,6 +112,10 @@ def session(where: Place, threads: int | None = None) -> duckdb.DuckDBPyConnecti
         load_extension(connection, "sqlite_scanner" if where.schema is None else "postgres_scanner")
         if where.remote:
             load_extension(connection, "httpfs")
+        if where.schema is None:
+            # With several threads a scan of the catalog opens several SQLite connections, each at a state
+            # of its own: a reader then lost or doubled rows while the writer compacted.
+            connection.execute("SET GLOBAL sqlite_disable_multithreaded_scans = true")
         connection.execute("SET TimeZone = 'UTC'")
     except BaseException:
         connection.close()
@@ -140,12 +144,17 @@ def attach_statement(where: Place, *, write: bool, create: bool = False, at: int
     return f"ATTACH {quoted('ducklake:' + where.catalog)} AS {LAKE} ({', '.join(options)})"
 
 
+def without_password(text: object) -> str:
+    """``text`` with the passwords of connection strings in it blotted out."""
+    return re.sub(r"(?i)(password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s\"']+)", r"\1***", str(text))
+
+
 def missing_catalog(where: Place) -> LakeError:
     """The error for a folder that has no catalog."""
     if where.schema is not None:
         return LakeError(
-            f"expected the schema {where.schema} of a run in {where.catalog}, got none. Create the run "
-            "first, or give its folder the name that it had when the run was created"
+            f"expected the schema {where.schema} of a run in {without_password(where.catalog)}, got none. "
+            "Create the run first, or give its folder the name that it had when the run was created"
         )
     return LakeError(
         f"expected the log of a run, {where.folder / CATALOG_FILE}, got no such file. Write the folder "
@@ -157,9 +166,9 @@ def missing_catalog(where: Place) -> LakeError:
 def damaged_catalog(where: Place, error: Exception) -> LakeError:
     """The error for a catalog that is there and cannot be attached."""
     return LakeError(
-        f"expected a readable catalog, {where.catalog.partition(':')[0]} for {where.folder}, got: {error}. "
-        f"The Parquet files under {where.data} are not touched by this; restore the catalog from a copy, "
-        "or query the files with read_parquet"
+        f"expected a readable catalog, {where.catalog.partition(':')[0]} for {where.folder}, got: "
+        f"{without_password(error)}. The Parquet files under {where.data} are not touched by this; restore "
+        "the catalog from a copy, or query the files with read_parquet"
     )
 
 
@@ -181,11 +190,11 @@ def attach(
         connection.execute(attach_statement(where, write=write, create=create, at=at))
         connection.execute(f"USE {LAKE}")
     except duckdb.Error as error:
-        if where.schema is not None and f"name \"{where.schema}\" not found" in str(error):
-            raise missing_catalog(where) from error
+        if where.schema is not None and "does not exist - and creating" in str(error):
+            raise missing_catalog(where) from None
         if at is not None and "snapshot" in str(error).lower():
             raise LakeError(f"expected the version of a commit, got {at}: {error}") from error
-        raise damaged_catalog(where, error) from error
+        raise damaged_catalog(where, error) from None
 
 
 def connect(run: str | Path, *, at: int | None = None) -> duckdb.DuckDBPyConnection:

@@ -114,6 +114,9 @@ def _array(column: Column, values: list[object]) -> pa.Array:
     elif pa.types.is_timestamp(kind):
         values = [_instant(v) for v in values]
     try:
+        if column.type in ("BIGINT", "INTEGER[]"):
+            # Told the type at once, Arrow would cut the fraction off a float and say nothing.
+            return pa.array(values).cast(kind)
         return pa.array(values, kind)
     except UnicodeEncodeError:
         return pa.array([_mended(v) for v in values], kind)
@@ -133,6 +136,8 @@ def to_arrow(table: str, records: Sequence[object]) -> pa.Table:
             array = _array(column, values)
         except (TypeError, ValueError, OverflowError, pa.ArrowException) as error:
             raise ValueError(f"expected {column.type} in {table}.{column.name}, got {error}") from error
+        if isinstance(array, pa.ListArray) and array.flatten().null_count:
+            raise ValueError(f"expected {column.type} in {table}.{column.name}, got a list with None in it")
         if not column.nullable and array.null_count:
             at = values.index(None)
             raise ValueError(f"expected {column.type} in {table}.{column.name}, got None in row {at}")

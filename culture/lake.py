@@ -236,10 +236,10 @@ class Lake:
     def _failed(self, error: duckdb.Error) -> LakeError:
         last = "no round" if self._last_round is None else f"round {self._last_round}"
         return LakeError(
-            f"expected the storage of the log in {self._where.folder} to work, got: {error}. All "
-            f"versions up to {last} are as they were committed, and nothing of an unfinished commit is in "
-            "them. Make room on the disk or restore the file that the error names, then open the log again "
-            f"to go on after {last}"
+            f"expected the storage of the log in {self._where.folder} to work, got: "
+            f"{catalog.without_password(error)}. All versions up to {last} are as they were committed, and "
+            "nothing of an unfinished commit is in them. Make room on the disk or restore the file that "
+            f"the error names, then open the log again to go on after {last}"
         )
 
     def _table_count(self) -> int:
@@ -252,20 +252,26 @@ class Lake:
         return int(row[0])
 
     def _make_tables(self) -> None:
-        statements = SCHEMA.read_text(encoding="utf-8")
-        self._transact(lambda: self._connection.execute(statements), "ludus", "Create the tables")
-        self._option("parquet_compression", "zstd")
-        self._option("target_file_size", TARGET_FILE_SIZE)
-        self._option("data_inlining_row_limit", INLINE_ROWS)
-        for table, columns in declared().items():
-            # DuckLake 1.0 cannot inline a list of texts one of which has a NUL character.
-            if any(c.type == "VARCHAR[]" for c in columns):
-                self._option("data_inlining_row_limit", 0, table)
-        self._last_round = None
+        def make() -> None:
+            self._connection.execute(SCHEMA.read_text(encoding="utf-8"))
+            self._option("parquet_compression", "zstd")
+            self._option("target_file_size", TARGET_FILE_SIZE)
+            self._option("data_inlining_row_limit", 0)
+
+        def inline() -> None:
+            for table, columns in declared().items():
+                # DuckLake 1.0 cannot inline a list of texts one of which has a NUL character.
+                if not any(c.type == "VARCHAR[]" for c in columns):
+                    self._option("data_inlining_row_limit", INLINE_ROWS, table)
+
+        self._transact(make, "ludus", "Create the tables")
+        # Only tables that are there already can be set; if this is never reached, all rows go to Parquet.
+        self._transact(inline, "ludus", "Keep small commits in the catalog")
 
     def _option(self, name: str, value: str | int, table: str | None = None) -> None:
         scope = "" if table is None else f", table_name => {quoted(table)}"
-        self._execute(f"CALL {LAKE}.set_option({quoted(name)}, {quoted(str(value))}{scope})")
+        call = f"CALL {LAKE}.set_option({quoted(name)}, {quoted(str(value))}{scope})"
+        self._connection.execute(call)
 
     def _refuse_foreign_data(self) -> None:
         """Files of another log would look like leftovers of this one, and be deleted."""
@@ -372,6 +378,6 @@ def _make_schema(connection: duckdb.DuckDBPyConnection, where: Place) -> None:
         connection.execute("DETACH server")
     except duckdb.Error as error:
         raise LakeError(
-            f"expected a PostgreSQL server that lets us make the schema {where.schema}, got: {error}. "
-            "Check lake.catalog and the rights of its user"
-        ) from error
+            f"expected a PostgreSQL server that lets us make the schema {where.schema}, got: "
+            f"{catalog.without_password(error)}. Check lake.catalog and the rights of its user"
+        ) from None

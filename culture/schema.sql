@@ -272,7 +272,7 @@ COMMENT ON COLUMN revisions.round IS 'Round in which it was written.';
 COMMENT ON COLUMN revisions.author IS 'Agent that wrote it.';
 COMMENT ON COLUMN revisions.policy_version IS 'Policy version that wrote it; NULL where no policy did.';
 COMMENT ON COLUMN revisions.parents IS 'Revisions that it was made from: none for a first text, two for a merge.';
-COMMENT ON COLUMN revisions.outcome IS 'What the write did: head (the new head), merged or branch (the base had moved).';
+COMMENT ON COLUMN revisions.outcome IS 'What the write did: head (the new head), merged or branch (the base had moved), or archived (a marker: out of sight until its next head).';
 COMMENT ON COLUMN revisions.body IS 'Text, untrusted.';
 COMMENT ON COLUMN revisions.tokens IS 'Length of the body, in tokens.';
 COMMENT ON COLUMN revisions.evidence IS 'What supports it, as one JSON object.';
