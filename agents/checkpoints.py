@@ -23,9 +23,7 @@ class CheckpointError(RuntimeError):
     """A version's files are missing or not what was committed."""
 
 
-def save(
-    folder: Path, model: LlamaForCausalLM, optimizer: torch.optim.Optimizer | None, step: int
-) -> str:
+def save(folder: Path, model: LlamaForCausalLM, optimizer: torch.optim.Optimizer | None, step: int) -> str:
     """Write a version; returns the SHA-256 of its weights file. Replaces a folder left by a crash."""
     partial = folder.with_name(folder.name + ".partial")
     if partial.exists():

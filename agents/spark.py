@@ -54,7 +54,10 @@ def tokenizer() -> PreTrainedTokenizerFast:
     inner.pre_tokenizer = pre_tokenizers.Split(Regex("[\\s\\S]"), "isolated")
     inner.decoder = decoders.Fuse()
     return PreTrainedTokenizerFast(
-        tokenizer_object=inner, pad_token=PAD, eos_token=EOS, model_max_length=CONTEXT,
+        tokenizer_object=inner,
+        pad_token=PAD,
+        eos_token=EOS,
+        model_max_length=CONTEXT,
         clean_up_tokenization_spaces=False,
     )
 

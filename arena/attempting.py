@@ -76,9 +76,7 @@ def _assigned(play: Play, problems: Sequence[Known]) -> list[_Try]:
                 problem.domain, problem.spec, problem.answer_key, config.engine.form, (), lookups
             )
             replay = problem.problem_id not in new
-            tries.append(
-                _Try(attempt_id, problem, agent, play.version_of(agent), arm, replay, episode)
-            )
+            tries.append(_Try(attempt_id, problem, agent, play.version_of(agent), arm, replay, episode))
     return tries
 
 
@@ -123,7 +121,7 @@ def _found(play: Play, readings: Sequence[Reading]) -> list[list[Hit]]:
 
 def _shown(play: Play, t: _Try, hits: Sequence[Hit]) -> list[str]:
     """Hits as text for a prompt; what is shown is a row of ``reads``."""
-    shown = []
+    shown: list[str] = []
     limit = play.config.library.max_note_chars
     for hit in hits:
         text = quote(hit.body, control_tokens=CONTROL_TOKENS, limit=limit)
@@ -168,9 +166,7 @@ def _step(play: Play, tries: Sequence[_Try]) -> None:
     going = [t for t in tries if t.lost is None]
     looked_up = [t for t in going if t.episode.lookups > 0 and _query(t) is not None]
     found = _found(play, [_reading(play, t, _query(t)) for t in looked_up])
-    notes = {
-        t.attempt_id: _shown(play, t, hits) for t, hits in zip(looked_up, found, strict=True)
-    }
+    notes = {t.attempt_id: _shown(play, t, hits) for t, hits in zip(looked_up, found, strict=True)}
     results = play.cluster.step(
         [t.episode for t in going],
         [t.completion for t in going],
@@ -186,8 +182,13 @@ def _step(play: Play, tries: Sequence[_Try]) -> None:
             if t.attempt_id in notes:
                 e = t.episode
                 t.episode = Episode(
-                    e.domain, e.spec, e.answer_key, e.form,
-                    (*e.notes, *notes[t.attempt_id]), e.lookups - 1, e.actions,
+                    e.domain,
+                    e.spec,
+                    e.answer_key,
+                    e.form,
+                    (*e.notes, *notes[t.attempt_id]),
+                    e.lookups - 1,
+                    e.actions,
                 )
             else:
                 t.episode = t.episode.after(t.completion)
@@ -232,9 +233,7 @@ def _row(play: Play, t: _Try) -> Attempt:
         reward=0.0 if ended is None else ended.reward,
         prompt_tokens=t.prompt_tokens,
         failure_source=(
-            "infrastructure"
-            if ended is None
-            else "solver" if ended.verdict == "malformed" else None
+            "infrastructure" if ended is None else "solver" if ended.verdict == "malformed" else None
         ),
         failure=t.lost if ended is None else ended.failure,
     )

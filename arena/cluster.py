@@ -7,6 +7,7 @@ gives its work to the new one; what keeps failing comes back as :class:`Failed` 
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -73,9 +74,8 @@ class RayPool:
     ) -> None:
         import ray
 
-        actor = ray.remote(_Tagged).options(
-            num_cpus=cpus, max_restarts=-1, max_task_retries=retries, name=None
-        )
+        actor: Any = ray.remote(_Tagged)
+        actor = actor.options(num_cpus=cpus, max_restarts=-1, max_task_retries=retries, name=None)
         self._ray = ray
         self._name = cls.__name__.lower()
         self._actors = [actor.remote(cls, args) for _ in range(count)]
@@ -237,7 +237,7 @@ class RayCluster(Cluster):
                 address=c.address,
                 num_cpus=None if c.address else max(4, os.cpu_count() or 1),
                 include_dashboard=False,
-                logging_level="error",
+                logging_level=logging.ERROR,
                 log_to_driver=False,
                 configure_logging=False,
                 namespace="ludus",

@@ -89,8 +89,9 @@ def measure(play: Play) -> None:
         for arm in ("library", "none", "placebo"):
             _share(play, domain, f"solve_rate_{arm}", [a.correct for a in attempts if a.arm == arm])
         for version in sorted({e.policy_version for e in rows.evaluations if e.domain == domain}):
-            scored = [e.correct for e in rows.evaluations
-                      if e.domain == domain and e.policy_version == version]
+            scored = [
+                e.correct for e in rows.evaluations if e.domain == domain and e.policy_version == version
+            ]
             _share(play, domain, f"held_out/{version.partition('@')[0]}", scored)
         sampled = [x for a in attempts for x in a.logprobs]
         if sampled:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from agents.learning.batches import Sample, rows_from, write_parquet
 from agents.config import RoleObjective
+from agents.learning.batches import Sample, rows_from, write_parquet
 from arena.cluster import WorkFailed
 from arena.run_files import BATCHES, run_path
 from culture.records import Attempt, Batch, BatchRow, Policy

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from agents.engines.base import Completion
 from agents import spark
+from agents.engines.base import Completion
 from arena.cluster import Failed
 from arena.proposals import Judged
 from arena.state import Known
@@ -172,7 +172,7 @@ def pay(play: Play, attempts: Sequence[Attempt]) -> None:
     strategy, invalid = play.state.strategy, play.config.curriculum.invalid_payment
     admitted = [p for p in play.rows.problems if p.status == "admitted"]
     strategy.observe(admitted, attempts)
-    payments = strategy.pay(tally(admitted, attempts)) if admitted else []
+    payments: Sequence[float] = strategy.pay(tally(admitted, attempts)).tolist() if admitted else []
     by_id = {p.problem_id: float(x) for p, x in zip(admitted, payments, strict=True)}
 
     def payment(problem: Problem) -> float | None:

@@ -18,8 +18,8 @@ from arena import attempting, evaluating, learning, proposing, writing
 from arena.cluster import Cluster
 from arena.state import State
 from culture.records import Agent, Event, Policy, Round, RoundRows, Source
-from curricula import Request
 from culture.seeds import derive, generator
+from curricula import Request
 
 __all__ = ["Play", "Progress"]
 
@@ -106,9 +106,7 @@ class Play:
         """Time a phase and tell the watcher of it."""
         if self._watch is not None:
             self._watch(
-                Progress(
-                    self.round, name, self.rows, self.state, self.generated_tokens, dict(self.seconds)
-                )
+                Progress(self.round, name, self.rows, self.state, self.generated_tokens, dict(self.seconds))
             )
         started = time.perf_counter()
         try:

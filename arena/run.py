@@ -27,7 +27,15 @@ from culture.records import Policy, RoundRows
 from culture.records import Run as RunRow
 
 _PACKAGES = (
-    "duckdb", "gymnasium", "networkx", "numpy", "pydantic-monty", "pyarrow", "ray", "tantivy", "torch",
+    "duckdb",
+    "gymnasium",
+    "networkx",
+    "numpy",
+    "pydantic-monty",
+    "pyarrow",
+    "ray",
+    "tantivy",
+    "torch",
     "transformers",
 )
 AUTHOR = "arena"
@@ -126,7 +134,12 @@ class Run:
         if watch is not None:
             watch(
                 Progress(
-                    play.round, "committed", play.rows, self.state, play.generated_tokens, dict(play.seconds)
+                    play.round,
+                    "committed",
+                    play.rows,
+                    self.state,
+                    play.generated_tokens,
+                    dict(play.seconds),
                 )
             )
 
@@ -188,12 +201,16 @@ def code_version() -> str:
     """The version of Ludus, and the commit where the code lies in a git checkout."""
     version = importlib.metadata.version("ludus-arena")
     here = Path(__file__).parent
-    found = subprocess.run(
-        ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"],
-        capture_output=True,
-        text=True,
-        check=False,
-    ) if shutil.which("git") else None
+    found = (
+        subprocess.run(
+            ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if shutil.which("git")
+        else None
+    )
     commit = found.stdout.strip() if found is not None and found.returncode == 0 else ""
     return f"{version}+{commit}" if commit else version
 

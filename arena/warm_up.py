@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from transformers import LlamaForCausalLM
 
 from agents import spark
 from agents.config import LearnerConfig, PolicyConfig, WarmUpConfig
@@ -17,7 +18,6 @@ from arena.domains import make_domain
 from arena.domains.base import Domain, Executor, Rejected, Solution
 from culture.records import BatchRow, Form
 from culture.seeds import derive, generator
-from transformers import LlamaForCausalLM
 
 _POOL = 4000
 """Problems of each kind that are executed at a time."""

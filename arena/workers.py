@@ -94,7 +94,9 @@ class Verifier:
         for episode, action, notes in zip(episodes, actions, shown, strict=True):
             env = SolveEnv.from_episode(episode, self._domains[episode.domain], _Shown(notes))
             observation, reward, terminated, truncated, info = env.step(action)
-            verdict = info["verdict"] or ("malformed" if truncated else None)
+            verdict: Verdict | None = info["verdict"]
+            if truncated and verdict is None:
+                verdict = "malformed"
             stepped.append(
                 Stepped(
                     observation, terminated or truncated, info["answer"], verdict, reward, info["failure"]
@@ -214,9 +216,7 @@ class Librarian:
         self.round = committed
 
 
-def _library_rows(
-    folder: Path, committed: int
-) -> tuple[list[Note], list[Revision], list[Citation], Json]:
+def _library_rows(folder: Path, committed: int) -> tuple[list[Note], list[Revision], list[Citation], Json]:
     with connect(folder) as connection:
         found = connection.execute("SELECT state FROM rounds WHERE round = ?", [committed]).fetchone()
         if found is None:
@@ -291,8 +291,10 @@ def _fingerprint(config: RunConfig, policy: str) -> str:
     from arena import warm_up as taught
 
     sources = [Path(str(module.__file__)).read_text() for module in (made, trained, taught)]
-    sources += [Path(str(__import__(type(make_domain(n)).__module__, fromlist=["_"]).__file__)).read_text()
-                for n in config.domains]
+    sources += [
+        Path(str(__import__(type(make_domain(n)).__module__, fromlist=["_"]).__file__)).read_text()
+        for n in config.domains
+    ]
     shape = config.policies[policy].model_dump(exclude={"trained"})
     learner = config.learner.model_dump(
         include={"betas", "weight_decay", "max_grad_norm", "micro_batch_tokens", "threads", "lr"}
@@ -300,4 +302,3 @@ def _fingerprint(config: RunConfig, policy: str) -> str:
     parts = [shape, config.warm_up.model_dump(), learner, config.domains, config.engine.form, config.seed]
     text = json.dumps([parts, sources, torch.__version__], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-

@@ -72,7 +72,8 @@ class _Weights:
     def normed(self, x: Tensor) -> Tensor:
         """RMS norm over the last dimension, its learned scale left to the next product."""
         size = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-        return x * (size * size / x.shape[-1] + self.eps).rsqrt_()
+        scale: Tensor = (size * size / x.shape[-1] + self.eps).rsqrt_()
+        return x * scale
 
 
 def uniforms(seeds: np.ndarray, step: int) -> Tensor:
@@ -199,9 +200,7 @@ def _by_head(hidden: Tensor, heads: int) -> Tensor:
     return hidden.repeat_interleave(heads, dim=0)
 
 
-def _cut(
-    tokens: list[list[int]], logprobs: list[list[float]]
-) -> list[tuple[list[int], list[float]]]:
+def _cut(tokens: list[list[int]], logprobs: list[list[float]]) -> list[tuple[list[int], list[float]]]:
     """Rows up to and with their first end token; a compacted batch may have sampled beyond it."""
     cut = []
     for row, scores in zip(tokens, logprobs, strict=True):
@@ -226,9 +225,7 @@ def _finish(w: _Weights, layer: int, x: Tensor, attended: Tensor) -> Tensor:
     return torch.addmm(x, F.silu(gate).mul_(up), w.down[layer])
 
 
-def _prefill(
-    w: _Weights, ids: Tensor, hidden: Tensor, keys: list[Tensor], values: list[Tensor]
-) -> Tensor:
+def _prefill(w: _Weights, ids: Tensor, hidden: Tensor, keys: list[Tensor], values: list[Tensor]) -> Tensor:
     """Run prompts (B, P), fill the cache, and return the logits after each one's last token (B, V)."""
     n, p = ids.shape
     h, width = w.heads, w.heads * w.head_dim
@@ -243,7 +240,8 @@ def _prefill(
         values[layer][:, :, :p] = v
         a = F.scaled_dot_product_attention(q, k, v, mask, scale=1.0)
         x = _finish(w, layer, x, a.transpose(1, 2).reshape(n * p, width))
-    return w.normed(x.view(n, p, width)[:, -1]) @ w.head
+    logits: Tensor = w.normed(x.view(n, p, width)[:, -1]) @ w.head
+    return logits
 
 
 def _step(
@@ -265,7 +263,8 @@ def _step(
         v = values[layer].view(n * h, -1, d)[:, :reach]
         attention = torch.baddbmm(bias, q, k.transpose(1, 2)).softmax(dim=-1)
         x = _finish(w, layer, x, torch.bmm(attention, v).view(n, h * d))
-    return w.normed(x) @ w.head
+    logits: Tensor = w.normed(x) @ w.head
+    return logits
 
 
 def _choose(logits: Tensor, temperature: float, seeds: np.ndarray, step: int) -> tuple[Tensor, Tensor]:

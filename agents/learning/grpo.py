@@ -26,7 +26,7 @@ class Grpo:
         """(r − mean) / (std + 1e-4); zeros for a group of one."""
         if len(rewards) < 2:
             return np.zeros_like(rewards)
-        return (rewards - rewards.mean()) / (rewards.std(ddof=1) + _EPSILON)
+        return np.asarray((rewards - rewards.mean()) / (rewards.std(ddof=1) + _EPSILON))
 
     def loss(self, batch: TokenBatch, config: LearnerConfig) -> tuple[Tensor, float | None]:
         delta = torch.where(batch.mask, batch.logprobs - batch.old_logprobs, 0.0)

@@ -104,9 +104,7 @@ class Learner:
         self._held[policy] = (version, model, optimizer, step)
         return Learned(version, True, None, digest, updates, tokens)
 
-    def _at(
-        self, policy: str, version: str, path: Path
-    ) -> tuple[LlamaForCausalLM, torch.optim.AdamW, int]:
+    def _at(self, policy: str, version: str, path: Path) -> tuple[LlamaForCausalLM, torch.optim.AdamW, int]:
         held = self._held.get(policy)
         if held is None or held[0] != version:
             model = checkpoints.load_model(path)
@@ -116,9 +114,7 @@ class Learner:
         _, model, optimizer, step = self._held[policy]
         return model, optimizer, step
 
-    def _micro_batches(
-        self, rows: Sequence[BatchRow], rng: np.random.Generator
-    ) -> list[list[BatchRow]]:
+    def _micro_batches(self, rows: Sequence[BatchRow], rng: np.random.Generator) -> list[list[BatchRow]]:
         """Rows of like length and one objective together, each batch within the token budget, shuffled."""
         order = sorted(rows, key=lambda r: (r.objective, _length(r), r.row))
         batches: list[list[BatchRow]] = []
@@ -189,7 +185,7 @@ def _step(
         config,
     )
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm))
     with torch.no_grad():
         at_tokens = scores.detach()[mask]  # (N, V)

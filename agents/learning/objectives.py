@@ -44,4 +44,5 @@ def objective(name: str) -> Objective:
     from agents.learning.answer_key import AnswerKey
     from agents.learning.grpo import Grpo
 
-    return {"answer_key": AnswerKey, "grpo": Grpo}[name]()
+    kinds: dict[str, type[Objective]] = {"answer_key": AnswerKey, "grpo": Grpo}
+    return kinds[name]()
