@@ -110,7 +110,7 @@ WHOLE = """
 
 
 def test_reading_while_another_process_writes_and_compacts(tmp_path: Path) -> None:
-    rounds = 30
+    rounds = 16
     Lake.create(tmp_path, LakeConfig()).close()
     seen: list[int] = []
 
