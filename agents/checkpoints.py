@@ -50,8 +50,8 @@ def verify(folder: Path, digest: str) -> None:
     """Raises CheckpointError unless the version's weights are those that were committed."""
     if not (folder / WEIGHTS).exists():
         raise CheckpointError(
-            f"expected the weights of a committed version in {folder}, got no {WEIGHTS}; restore the folder "
-            "from a copy of the run"
+            f"expected the weights of a committed version in {folder}, got no {WEIGHTS}; restore the "
+            "folder from a copy of the run"
         )
     found = sha256(folder)
     if found != digest:

@@ -18,7 +18,7 @@ class WarmUpConfig(BaseModel):
 
     tokens: int = Field(default=600_000, ge=0)
     """Training tokens of the warm-up, in tokens."""
-    learning_rate: float = Field(default=3e-3, gt=0)
+    learning_rate: float = Field(default=1.5e-3, gt=0)
     """Peak learning rate of AdamW; no unit."""
     solve_target: float = Field(default=2.0, gt=0)
     """Largest difficulty that the warm-up teaches to solve, in the domain's unit."""
@@ -61,7 +61,8 @@ class PolicyConfig(BaseModel):
         if self.width % (2 * self.heads):
             raise ValueError(
                 f"expected a width that is a multiple of 2 × heads, got width {self.width} and "
-                f"{self.heads} heads; write width: {2 * self.heads * max(1, self.width // (2 * self.heads))}"
+                f"{self.heads} heads; write width: "
+                f"{2 * self.heads * max(1, self.width // (2 * self.heads))}"
             )
         return self
 
@@ -127,7 +128,7 @@ class LearnerConfig(BaseModel):
     """Objective of the solver role."""
     proposer: RoleObjective = RoleObjective()
     """Objective of the proposer role."""
-    lr: float = Field(default=3e-3, gt=0, le=1)
+    lr: float = Field(default=1e-3, gt=0, le=1)
     """Peak learning rate of AdamW; no unit."""
     warmup_steps: int = Field(default=20, ge=0)
     """Optimizer steps over which the learning rate rises from 0, in steps."""
@@ -137,7 +138,7 @@ class LearnerConfig(BaseModel):
     """AdamW's decoupled weight decay; no unit."""
     max_grad_norm: float = Field(default=1.0, gt=0)
     """Gradients are clipped to this global L2 norm; no unit."""
-    micro_batch_tokens: int = Field(default=2048, ge=64)
+    micro_batch_tokens: int = Field(default=1024, ge=64)
     """Tokens (padding included) of one forward and backward pass and one optimizer step, in tokens."""
     epochs: int = Field(default=1, ge=1, le=100)
     """Passes over a batch, in passes."""

@@ -155,8 +155,8 @@ class RunConfig(BaseModel):
             problems.append(f"domains: expected each once, got {', '.join(self.domains)}")
         if self.curriculum.strategy == "learnability" and self.rollout.attempts < 2:
             problems.append(
-                "rollout.attempts: expected 2 or more, since learnability is estimated from several attempts, "
-                f"got {self.rollout.attempts}"
+                "rollout.attempts: expected 2 or more, since learnability is estimated from several "
+                f"attempts, got {self.rollout.attempts}"
             )
         try:
             Population(self.population, self.seed)

@@ -63,8 +63,8 @@ class Run:
         """Make a run's folder. Raises RunError where it is taken."""
         if folder.exists() and any(folder.iterdir()):
             raise RunError(
-                f"expected a new folder for the run, got {folder}, which has files in it. To go on with that "
-                f"run write `resume {folder.name}`; for a new one give another --name"
+                f"expected a new folder for the run, got {folder}, which has files in it. To go on with "
+                f"that run write `resume {folder.name}`; for a new one give another --name"
             )
         folder.mkdir(parents=True, exist_ok=True)
         for name in (BATCHES, CHECKPOINTS):

@@ -34,8 +34,8 @@ class _Weights:
         c = model.config
         if c.num_key_value_heads != c.num_attention_heads:
             raise ValueError(
-                "expected as many key-value heads as attention heads (the spark engine has no grouped-query "
-                f"attention), got {c.num_key_value_heads} and {c.num_attention_heads}"
+                "expected as many key-value heads as attention heads (the spark engine has no "
+                f"grouped-query attention), got {c.num_key_value_heads} and {c.num_attention_heads}"
             )
         self.heads = int(c.num_attention_heads or 0)
         self.head_dim = int(c.hidden_size) // self.heads

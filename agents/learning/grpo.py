@@ -15,9 +15,10 @@ _EPSILON = 1e-4
 class Grpo:
     """The clipped ratio with group-normalised advantages.
 
-    A_i = (r_i − mean r) / (std r + 1e-4) within the group, std with n − 1. For each completion the mean over
-    its tokens of min(ρA, clip(ρ, 1−ε, 1+ε)A) − β k3, with ρ = π/π_old and k3 = e^(−δ) − 1 + δ, δ = log π −
-    log π_old, the non-negative estimator of KL(π ‖ π_old); then the weighted mean over completions.
+    A_i = (r_i − mean r) / (std r + 1e-4) within the group, std with n − 1. For each completion the mean
+    over its tokens of min(ρA, clip(ρ, 1−ε, 1+ε)A) − β k3, with ρ = π/π_old and k3 = e^(−δ) − 1 + δ,
+    δ = log π − log π_old, the non-negative estimator of KL(π ‖ π_old); then the weighted mean over
+    completions.
     """
 
     needs_logprobs = True
