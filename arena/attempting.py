@@ -13,7 +13,7 @@ from arena.state import Known, arm_of
 from arena.workers import Reading, Stepped
 from culture.quoting import quote
 from culture.reading import Hit, Reader
-from culture.records import Agent, Arm, Attempt, Read
+from culture.records import Agent, Arm, Attempt, Read, Source
 from culture.seeds import generator, short_id
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class _Try:
     logprobs: list[float] = field(default_factory=list)
     completion: str = ""
     prompt_tokens: int = 0
+    turns: int = 0
+    """Completions so far, lookups among them."""
     ended: Stepped | None = None
     lost: str | None = None
     """What the infrastructure lost of it."""
@@ -151,15 +153,24 @@ def _generate(play: Play, tries: Sequence[_Try]) -> None:
         group = by_version[version]
         done = play.cluster.generate(
             version,
-            [play.generation(t.prompt, "attempt", t.attempt_id, len(t.episode.actions)) for t in group],
-            play.sampling(play.config.engine.answer_tokens),
+            [play.generation(t.prompt, "attempt", t.attempt_id, t.turns) for t in group],
+            play.sampling(_longest(play, group)),
         )
         for t, completion in zip(group, done, strict=True):
             play.generated_tokens += len(completion.token_ids)
+            t.turns += 1
             t.completion, t.prompt_tokens = completion.text, completion.prompt_tokens
             t.token_ids, t.logprobs = completion.token_ids, completion.logprobs
             if completion.finish == "error":
                 t.lost = completion.failure
+
+
+def _longest(play: Play, tries: Sequence[_Try]) -> int:
+    """Tokens that an answer may have: twice the longest key, so that rambling costs little."""
+    limit = play.config.engine.answer_tokens
+    if not all(play.state.domains[t.problem.domain].one_step for t in tries):
+        return limit
+    return min(limit, 2 * max(len(t.problem.key) for t in tries) + 8)
 
 
 def _step(play: Play, tries: Sequence[_Try]) -> None:
@@ -209,6 +220,13 @@ class _Nothing:
         return []
 
 
+def _blame(ended: Stepped | None) -> Source | None:
+    if ended is None:
+        return "infrastructure"
+    # an environment that broke says nothing about the solver
+    return {"malformed": "solver", "error": "verifier"}.get(ended.verdict or "error")  # type: ignore[return-value]
+
+
 def _row(play: Play, t: _Try) -> Attempt:
     ended = t.ended
     return Attempt(
@@ -226,14 +244,12 @@ def _row(play: Play, t: _Try) -> Attempt:
         completion=t.completion,
         token_ids=t.token_ids,
         logprobs=t.logprobs,
-        turns=max(1, len(t.episode.actions)),
+        turns=t.turns,
         answer=None if ended is None else ended.answer,
         verdict="error" if ended is None or ended.verdict is None else ended.verdict,
         correct=ended is not None and ended.verdict == "correct",
         reward=0.0 if ended is None else ended.reward,
         prompt_tokens=t.prompt_tokens,
-        failure_source=(
-            "infrastructure" if ended is None else "solver" if ended.verdict == "malformed" else None
-        ),
+        failure_source=_blame(ended),
         failure=t.lost if ended is None else ended.failure,
     )

@@ -8,6 +8,7 @@ gives its work to the new one; what keeps failing comes back as :class:`Failed` 
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Any, Protocol, TypeVar, cast
 from agents.config import EngineConfig
 from agents.engines.base import Completion, Request, Sampling
 from agents.learning.learner import Learned
-from arena.config import RunConfig
+from arena.config import ClusterConfig, RunConfig
 from arena.envs import Episode
 from arena.proposals import Judged
 from arena.workers import EngineWorker, LearnerWorker, Librarian, Reading, Shelved, Stepped, Verifier
@@ -27,6 +28,8 @@ from culture.reading import Hit
 T = TypeVar("T")
 _VERIFIED_TOGETHER = 256
 """Proposals or answers in one piece of work."""
+_ENGINE, _VERIFIER, _LIBRARIAN, _LEARNER = 0.5, 0.25, 0.25, 1.0
+"""CPUs that one actor of a kind reserves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +225,11 @@ def _spread(
     return found
 
 
+def _cpus(c: ClusterConfig) -> float:
+    """CPUs that the actors of a run reserve."""
+    return _ENGINE * c.engines + _VERIFIER * c.verifiers + _LIBRARIAN + _LEARNER
+
+
 class RayCluster(Cluster):
     """A cluster whose workers are Ray actors; it leaves a Ray that it did not start running."""
 
@@ -235,7 +243,8 @@ class RayCluster(Cluster):
         if self._started:
             ray.init(
                 address=c.address,
-                num_cpus=None if c.address else max(4, os.cpu_count() or 1),
+                # actors beyond the CPUs would wait for ever, and the run with them
+                num_cpus=None if c.address else max(4, os.cpu_count() or 1, math.ceil(_cpus(c))),
                 include_dashboard=False,
                 logging_level=logging.ERROR,
                 log_to_driver=False,
@@ -248,10 +257,10 @@ class RayCluster(Cluster):
             return RayPool(cls, args, count=count, cpus=cpus, retries=c.retries, noticed=noticed)
 
         super().__init__(
-            engines=pool(EngineWorker, folder, config, count=c.engines, cpus=0.5),
-            verifiers=pool(Verifier, config, count=c.verifiers, cpus=0.25),
-            librarian=pool(Librarian, folder, config, cpus=0.25),
-            learner=pool(LearnerWorker, folder, config, cpus=1.0),
+            engines=pool(EngineWorker, folder, config, count=c.engines, cpus=_ENGINE),
+            verifiers=pool(Verifier, config, count=c.verifiers, cpus=_VERIFIER),
+            librarian=pool(Librarian, folder, config, cpus=_LIBRARIAN),
+            learner=pool(LearnerWorker, folder, config, cpus=_LEARNER),
             folder=folder,
             config=config,
         )

@@ -111,6 +111,8 @@ def _proposer_samples(play: Play) -> list[Sample]:
             continue
         if imitate and p.payment <= 0:
             continue
+        if p.reason == "anchor":
+            continue  # not even as a proposal of no worth: no anchor enters training
         samples.append(
             Sample(
                 role="proposer",
@@ -166,12 +168,13 @@ def _train(
         Batch(batch_id, play.round, name, parent.policy_version, used, len(rows), tokens, path)
     )
     play.rows.batch_rows += rows
-    play.next_version[name] = number + 1
     try:
         learned = play.cluster.learn(name, parent.policy_version, version, path)
     except WorkFailed as error:
+        # the number stays free, as it would be if the log were read back
         play.event("infrastructure", "learn_failed", version, str(error))
         return
+    play.next_version[name] = number + 1
     play.rows.updates += learned.updates
     play.trained_tokens += learned.trained_tokens
     row = Policy(

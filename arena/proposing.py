@@ -40,11 +40,10 @@ def propose(play: Play, requests: Sequence[Request]) -> list[Known]:
         texts = [drafts[i].completion.text for i in at]
         judged.update(zip(at, play.cluster.judge(domain, texts), strict=True))
     taken = set(play.state.seen)
-    banned = {(name, a.spec) for name, anchors in play.state.anchors.items() for a in anchors}
     admitted: list[Known] = []
     new: list[Problem] = []
     for index, draft in enumerate(drafts):
-        problem = _problem(play, index, draft, judged[index], taken, banned)
+        problem = _problem(play, index, draft, judged[index], taken)
         play.rows.problems.append(problem)
         if problem.answer_key is not None and problem.spec is not None:
             taken.add((problem.domain, problem.spec))
@@ -99,12 +98,11 @@ def _problem(
     draft: _Draft,
     judged: Judged | Failed,
     taken: set[tuple[str, str]],
-    banned: set[tuple[str, str]],
 ) -> Problem:
     """The row of a proposal: admitted, or rejected with the reason and whose failure it was."""
     request, completion = draft.request, draft.completion
     domain = play.state.domains[request.domain]
-    reason, failure = _rejection(play, draft, judged, taken, banned)
+    reason, failure = _rejection(play, draft, judged, taken)
     found = judged if isinstance(judged, Judged) else Judged(None, None, {}, None, None)
     solution = found.solution
     valid = solution is not None and completion.finish == "stop"
@@ -139,7 +137,6 @@ def _rejection(
     draft: _Draft,
     judged: Judged | Failed,
     taken: set[tuple[str, str]],
-    banned: set[tuple[str, str]],
 ) -> tuple[str | None, Source | None]:
     completion = draft.completion
     if completion.finish == "error":
@@ -153,7 +150,7 @@ def _rejection(
         why = judged.rejected.reason if judged.rejected is not None else "unknown"
         return f"invalid:{why}", "proposer"
     place = (draft.request.domain, judged.spec)
-    if place in banned:
+    if place in play.state.held_out:
         return "anchor", None
     if place in taken:
         return "duplicate", None

@@ -22,6 +22,7 @@ from arena.round import Play, Progress
 from arena.run_files import BATCHES, CHECKPOINTS, CONFIG, run_path
 from arena.settings import dump
 from arena.state import State
+from culture.catalog import LakeUnmade
 from culture.lake import Lake
 from culture.records import Policy, RoundRows
 from culture.records import Run as RunRow
@@ -38,6 +39,7 @@ _PACKAGES = (
     "torch",
     "transformers",
 )
+PARTIAL = f"{CONFIG}.partial"
 AUTHOR = "arena"
 """The author of commits."""
 
@@ -57,19 +59,20 @@ class Run:
         self.config = config
         self.lake = lake
         self.state = state
+        self._cut_short = False
 
     @classmethod
     def create(cls, folder: Path, config: RunConfig) -> Run:
         """Make a run's folder. Raises RunError where it is taken."""
-        if folder.exists() and any(folder.iterdir()):
+        # a start that was killed before it wrote the configuration leaves no more than a part of it
+        if folder.exists() and any(p.name != PARTIAL for p in folder.iterdir()):
             raise RunError(
                 f"expected a new folder for the run, got {folder}, which has files in it. To go on with "
                 f"that run write `resume {folder.name}`; for a new one give another --name"
             )
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (BATCHES, CHECKPOINTS):
-            (folder / name).mkdir()
-        _write_config(folder, config)
+        _write_config(folder, config)  # first of all: from here on the run can be opened
+        _clear(folder)
         lake = Lake.create(folder, config.lake)
         return cls(folder, config, lake, State.fresh(config))
 
@@ -86,11 +89,19 @@ class Run:
         if not (folder / "catalog.sqlite").exists() and config.lake.catalog == "sqlite":
             _clear(folder)  # killed while it was being created: nothing was committed
             return cls(folder, config, Lake.create(folder, config.lake), State.fresh(config))
-        lake = Lake.open(folder, config.lake)
+        try:
+            lake = Lake.open(folder, config.lake)
+        except LakeUnmade:
+            if any(any((folder / name).glob("*")) for name in (BATCHES, CHECKPOINTS, "data")):
+                raise  # there was a log: it is damaged
+            for path in folder.glob("catalog.sqlite*"):
+                path.unlink()
+            _clear(folder)
+            return cls(folder, config, Lake.create(folder, config.lake), State.fresh(config))
         try:
             state = State.load(config, lake)
             for policy in state.policies.values():
-                checkpoints.verify(folder / policy.path, policy.sha256)
+                checkpoints.verify(folder / policy.path, policy.sha256, first=policy.version == 0)
             _sweep(folder, lake, state)
         except BaseException:
             lake.close()
@@ -103,12 +114,28 @@ class Run:
         return self.state.round + 1 >= self.config.rounds
 
     def play(self, watch: Watch | None = None) -> None:
-        """Play all rounds that are left. An interrupted round is as if it had never begun."""
+        """Play all rounds that are left. An interrupted round is as if it had never begun.
+
+        Raises RunError, LakeError or CheckpointError where the run's files cannot be written or read.
+        """
+        if self._cut_short:  # the curriculum has seen what was never committed
+            self.state = State.load(self.config, self.lake)
+            self._cut_short = False
         if self.finished:
             return
         with _cluster(self.folder, self.config) as cluster:
             while not self.finished:
-                self._round(cluster, watch)
+                try:
+                    self._round(cluster, watch)
+                except OSError as error:
+                    self._cut_short = True
+                    raise RunError(
+                        f"expected to write round {self.state.round + 1} to {self.folder}, got: {error}; "
+                        f"make room or mend what it names, then write `resume {self.folder.name}`"
+                    ) from error
+                except BaseException:
+                    self._cut_short = True
+                    raise
 
     def close(self) -> None:
         """Let go of the log."""
@@ -229,7 +256,7 @@ def read_config(folder: Path) -> RunConfig:
 
 def _write_config(folder: Path, config: RunConfig) -> None:
     versions = yaml.safe_dump({"versions": {"code": code_version(), **packages()}}, sort_keys=False)
-    partial = folder / f"{CONFIG}.partial"
+    partial = folder / PARTIAL
     with partial.open("w") as file:
         file.write(f"{dump(config)}\n{versions}")
         file.flush()

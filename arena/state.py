@@ -62,6 +62,8 @@ class State:
     domains: dict[str, Domain]
     anchors: dict[str, list[Anchor]]
     strategy: Strategy
+    held_out: set[tuple[str, str]] = field(default_factory=set)
+    """Domain and spec of every anchor, the far cells' too: none of them becomes a problem."""
     round: int = -1
     """The last committed round; -1 before the first."""
     policies: dict[str, Policy] = field(default_factory=dict)
@@ -90,6 +92,9 @@ class State:
             domains=domains,
             anchors={name: _core(d, config.evaluation.per_cell) for name, d in domains.items()},
             strategy=make_strategy(config.curriculum, config.domains),
+            held_out={
+                (name, a.spec) for name, d in domains.items() for a in d.anchors(config.evaluation.per_cell)
+            },
             rehearsal=deque(maxlen=config.learner.solver.rehearsal_rounds),
         )
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
+from transformers import LlamaForCausalLM
 
 from agents import checkpoints
 from agents.engines.base import Completion, Request, Sampling
@@ -92,7 +93,8 @@ class Verifier:
         """Each episode after its action; ``shown[i]`` is what a lookup of it would show."""
         stepped = []
         for episode, action, notes in zip(episodes, actions, shown, strict=True):
-            env = SolveEnv.from_episode(episode, self._domains[episode.domain], _Shown(notes))
+            domain = self._domains[episode.domain]
+            env = SolveEnv.from_episode(episode, domain, _Shown(notes), notes_per_lookup=len(notes))
             observation, reward, terminated, truncated, info = env.step(action)
             verdict: Verdict | None = info["verdict"]
             if truncated and verdict is None:
@@ -246,6 +248,7 @@ class LearnerWorker:
             version=version,
             path=self.folder / CHECKPOINTS / version,
             rows=read_parquet(self.folder / batch),
+            lr=self.config.policies[policy].lr,
         )
 
     def first_version(self, policy: str, version: str) -> str:
@@ -270,11 +273,23 @@ class LearnerWorker:
                     sandbox=sandbox,
                     seed=self.config.seed,
                 )
-            checkpoints.save(cached, model, None, 0)
+            _publish(model, cached)
         if target.exists():
             shutil.rmtree(target)
         shutil.copytree(cached, target)
         return checkpoints.sha256(target)
+
+
+def _publish(model: LlamaForCausalLM, cached: Path) -> None:
+    """Save a model in the cache, where another run may be saving the same one."""
+    mine = cached.with_name(f"{cached.name}-{os.getpid()}")
+    checkpoints.save(mine, model, None, 0)
+    try:
+        mine.replace(cached)
+    except OSError:  # the other was first
+        shutil.rmtree(mine)
+        if not (cached / checkpoints.WEIGHTS).exists():
+            raise
 
 
 def cache_folder() -> Path:
@@ -295,7 +310,7 @@ def _fingerprint(config: RunConfig, policy: str) -> str:
         Path(str(__import__(type(make_domain(n)).__module__, fromlist=["_"]).__file__)).read_text()
         for n in config.domains
     ]
-    shape = config.policies[policy].model_dump(exclude={"trained"})
+    shape = config.policies[policy].model_dump(exclude={"trained", "lr"})
     learner = config.learner.model_dump(
         include={"betas", "weight_decay", "max_grad_norm", "micro_batch_tokens", "threads", "lr"}
     )

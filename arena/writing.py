@@ -47,7 +47,7 @@ def write(play: Play, attempts: Sequence[Attempt]) -> Outcome | None:
 def _edits(play: Play, attempts: Sequence[Attempt]) -> list[Edit]:
     """A worked example or a lesson by one solver of each of the hardest problems that were solved."""
     config = play.config.rollout
-    tried: Counter[str] = Counter(a.problem_id for a in attempts)
+    tried: Counter[str] = Counter(a.problem_id for a in attempts if a.verdict != "error")
     right: Counter[str] = Counter(a.problem_id for a in attempts if a.correct)
     first: dict[str, Attempt] = {}
     for a in attempts:

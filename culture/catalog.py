@@ -28,6 +28,10 @@ class LakeError(Exception):
     """The log cannot be read or written; the message says what is intact and what to do."""
 
 
+class LakeUnmade(LakeError):
+    """A log whose creation was interrupted: it holds no round."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where the log of one run is, resolved."""
@@ -164,8 +168,12 @@ def missing_catalog(where: Place) -> LakeError:
 
 
 def damaged_catalog(where: Place, error: Exception) -> LakeError:
-    """The error for a catalog that is there and cannot be attached."""
-    return LakeError(
+    """The error for a catalog that is there and cannot be attached.
+
+    LakeUnmade where it is a database without tables: killed while it was created, or emptied since.
+    """
+    kind = LakeUnmade if "does not exist - and creating" in str(error) else LakeError
+    return kind(
         f"expected a readable catalog, {where.catalog.partition(':')[0]} for {where.folder}, got: "
         f"{without_password(error)}. The Parquet files under {where.data} are not touched by this; restore "
         "the catalog from a copy, or query the files with read_parquet"

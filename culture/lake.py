@@ -18,7 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from culture import catalog
-from culture.catalog import LAKE, LakeError, Place, quoted
+from culture.catalog import LAKE, LakeError, LakeUnmade, Place, quoted
 from culture.columns import SCHEMA, declared, from_arrow, table_of, to_arrow
 from culture.config import LakeConfig
 from culture.records import RoundRows
@@ -90,7 +90,7 @@ class Lake:
         lake = cls._attached(where, config, create=False)
         try:
             if lake._table_count() != len(declared()):
-                raise LakeError(
+                raise LakeUnmade(
                     f"expected a log in {where.folder}, got one whose creation was interrupted. It "
                     "holds no round: create it again with Lake.create"
                 )

@@ -24,8 +24,9 @@ class Grpo:
     needs_logprobs = True
 
     def advantages(self, rewards: np.ndarray) -> np.ndarray:
-        """(r − mean) / (std + 1e-4); zeros for a group of one."""
-        if len(rewards) < 2:
+        """(r − mean) / (std + 1e-4); zeros for a group of one, or of equal rewards."""
+        # equal rewards have a mean that may differ from them in the last bit
+        if len(rewards) < 2 or np.ptp(rewards) == 0:
             return np.zeros_like(rewards)
         return np.asarray((rewards - rewards.mean()) / (rewards.std(ddof=1) + _EPSILON))
 

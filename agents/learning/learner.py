@@ -57,8 +57,11 @@ class Learner:
         version: str,
         path: Path,
         rows: Sequence[BatchRow],
+        lr: float | None = None,
     ) -> Learned:
         """Train ``rows`` from version ``parent`` and save version ``version`` in ``path``.
+
+        ``lr`` is the peak learning rate; None takes the configured one.
 
         A loss, gradient or weight that is not finite refuses the version: nothing is saved and the parent
         stays as it was.
@@ -74,7 +77,7 @@ class Learner:
             for batch in self._micro_batches(rows, generator(self.seed, "shuffle", version, epoch)):
                 started = time.perf_counter()
                 step += 1
-                rate = self.config.lr * min(1.0, step / max(1, self.config.warmup_steps))
+                rate = (lr or self.config.lr) * min(1.0, step / max(1, self.config.warmup_steps))
                 for group in optimizer.param_groups:
                     group["lr"] = rate
                 outcome = _step(model, reference, optimizer, batch, self.config)
@@ -100,6 +103,8 @@ class Learner:
                 if not math.isfinite(outcome.loss) or not math.isfinite(outcome.grad_norm):
                     reason = f"loss {outcome.loss} and gradient norm {outcome.grad_norm} at step {step}"
                     return Learned(version, False, reason, "", updates, tokens)
+        if not all(bool(p.isfinite().all()) for p in model.parameters()):
+            return Learned(version, False, f"weights not finite after step {step}", "", updates, tokens)
         digest = checkpoints.save(path, model, optimizer, step)
         self._held[policy] = (version, model, optimizer, step)
         return Learned(version, True, None, digest, updates, tokens)
