@@ -55,6 +55,8 @@ class PolicyConfig(BaseModel):
     """Attention heads of ``spark``, in heads; they divide ``width`` into even parts."""
     trained: bool = True
     """Whether the learner trains it; a frozen policy stays at version 0. No unit."""
+    lr: float | None = Field(default=None, gt=0, le=1)
+    """Peak learning rate of this policy; null takes ``learner.lr``. No unit."""
 
     @model_validator(mode="after")
     def _heads(self) -> PolicyConfig:
@@ -85,7 +87,7 @@ class EngineConfig(BaseModel):
     proposal_tokens: int = Field(default=48, ge=1, le=200)
     """Longest proposal, in tokens."""
     answer_tokens: int = Field(default=128, ge=1, le=250)
-    """Longest answer with its working, in tokens."""
+    """Longest answer with its working, in tokens; less in a round whose keys are all short."""
     prompt_chars: int = Field(default=120, ge=8, le=250)
     """Longest solver prompt, notes included, in characters; notes that do not fit are not read."""
 

@@ -10,7 +10,7 @@ from agents.config import RoleObjective
 from agents.learning.batches import Sample, rows_from, write_parquet
 from arena.cluster import WorkFailed
 from arena.run_files import BATCHES, run_path
-from culture.records import Attempt, Batch, BatchRow, Policy
+from culture.records import Attempt, Batch, BatchRow, Policy, Problem
 from culture.seeds import generator, short_id
 
 if TYPE_CHECKING:
@@ -100,8 +100,10 @@ def _rehearsed(play: Play, new: Sequence[Sample], goal: RoleObjective) -> list[S
 def _proposer_samples(play: Play) -> list[Sample]:
     """Proposals with what they were paid.
 
-    With ``answer_key`` the paid ones are imitated in proportion to their pay, the operator's among them;
-    with ``grpo`` sampled ones are compared within their kind of request, as there is one try at each.
+    With ``answer_key`` the paid ones are imitated in proportion to their pay, the operator's among them, and
+    a fresh one is taught as the answer to a request for the difficulty that it turned out to have
+    (hindsight: Andrychowicz et al. 2017, arXiv 1707.01495), so that asking for a difficulty keeps its
+    meaning while pay favours others. With ``grpo`` sampled ones are compared within their kind of request, as there is one try at each.
     """
     goal = play.config.learner.proposer
     imitate = goal.objective == "answer_key"
@@ -119,7 +121,7 @@ def _proposer_samples(play: Play) -> list[Sample]:
                 source_kind="problem",
                 source_id=p.problem_id,
                 group_id=p.problem_id if imitate else f"{p.domain}/{p.request}/{p.policy_version}",
-                prompt=p.prompt,
+                prompt=_hindsight(play, p) if imitate else p.prompt,
                 completion=p.text,
                 token_ids=p.token_ids,
                 logprobs=p.logprobs,
@@ -129,6 +131,14 @@ def _proposer_samples(play: Play) -> list[Sample]:
             )
         )
     return samples
+
+
+def _hindsight(play: Play, problem: Problem) -> str:
+    """The prompt under which an admitted problem would have been just what was asked for."""
+    if problem.target_difficulty is None:
+        return problem.prompt
+    domain = play.state.domains[problem.domain]
+    return domain.brief(play.config.engine.form, problem.difficulty, None)
 
 
 def _train(

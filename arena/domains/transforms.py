@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -22,6 +23,8 @@ from culture.records import Form
 from culture.seeds import generator, short_id
 
 MAX_OPERATIONS: Final = 64
+MIN_LENGTH: Final = 2
+"""Characters of the start string: on a single one most operations change nothing."""
 MAX_LENGTH: Final = 64
 """Characters of the start string; echoes can carry an intermediate string beyond it."""
 MAX_TEXT: Final = 4096
@@ -129,6 +132,8 @@ def split(spec: str) -> tuple[str, str]:
         )
     if len(operations) > MAX_OPERATIONS:
         raise Rejected("too_deep", f"expected at most {MAX_OPERATIONS} operations, got {len(operations)}")
+    if len(start) < MIN_LENGTH:
+        raise Rejected("too_short", f"expected at least {MIN_LENGTH} characters, got {len(start)}")
     if len(start) > MAX_LENGTH:
         raise Rejected("too_long", f"expected at most {MAX_LENGTH} characters, got {len(start)}")
     length = len(start)
@@ -234,19 +239,25 @@ class Transforms(Domain):
 
     def features(self, spec: str, solution: Solution) -> dict[str, float]:
         """``operations``, ``length`` of the start string, ``steps`` (characters that working it writes),
-        ``distinct_operations``, and ``letters`` (1 where the string is of letters, 0 of digits)."""
+        ``pairs`` (for every step, characters read times characters written), ``distinct_operations``, and ``letters`` (1 where the string is of letters, 0 of digits)."""
         operations, start = split(spec)
         return {
             "operations": float(len(operations)),
             "length": float(len(start)),
             "steps": float(sum(map(len, solution.worked))),
+            "pairs": float(sum(len(a) * len(b) for a, b in pairwise((start, *solution.worked)))),
             "distinct_operations": float(len(set(operations))),
             "letters": float(start[0] in LETTERS),
         }
 
     def difficulty(self, features: dict[str, float]) -> float:
-        """Characters that working it writes."""
-        return features["steps"]
+        """Pairs of a character read and a character written, over all steps.
+
+        An operation on a string twice as long is harder than the operation twice: which character goes
+        where is a choice among as many as there are. Characters written alone, measured on ``spark``,
+        ranks eight operations on two characters with two on eight, which are solved far less often.
+        """
+        return features["pairs"]
 
     def write(self, spec: str, form: Form) -> str:
         if form == "terse":
@@ -292,15 +303,12 @@ class Transforms(Domain):
         return operations + start[:at] + _other(start[at], alphabet, rng) + start[at + 1 :]
 
     def sample(self, rng: np.random.Generator, target: float) -> str:
-        """Operations times length is about ``target`` characters; digits and letters equally often."""
-        if target <= 3:
-            count, length = 1, int(rng.integers(1, 4))
-        else:
-            # Log-uniform, so that deep-and-short and shallow-and-long are as common as their ratio.
-            low = min(max(1.0, target / MAX_LENGTH), MAX_OPERATIONS)
-            high = min(max(low, target / 2), MAX_OPERATIONS)
-            count = round(float(np.exp(rng.uniform(np.log(low), np.log(high)))))
-            length = min(max(1, round(target / count)), MAX_LENGTH)
+        """Operations times squared length is about ``target``; digits and letters equally often."""
+        # Log-uniform, so that deep-and-short and shallow-and-long are as common as their ratio.
+        low = min(max(1.0, target / MAX_LENGTH**2), MAX_OPERATIONS)
+        high = min(max(low, target / MIN_LENGTH**2), MAX_OPERATIONS)
+        count = round(float(np.exp(rng.uniform(np.log(low), np.log(high)))))
+        length = min(max(MIN_LENGTH, round(float(np.sqrt(target / count)))), MAX_LENGTH)
         return _draw(count, length, LETTERS if rng.random() < 0.5 else DIGITS, rng)
 
     # -- solving -----------------------------------------------------------------------------------
