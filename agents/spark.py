@@ -59,6 +59,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
         eos_token=EOS,
         model_max_length=CONTEXT,
         clean_up_tokenization_spaces=False,
+        split_special_tokens=True,  # "<pad>" in a text is five characters like any other
     )
 
 

@@ -176,18 +176,20 @@ def _decode_batch(
     tokens = torch.full((n, sampling.max_tokens), PAD_ID)
     logprobs = torch.zeros(n, sampling.max_tokens)
     alive = torch.arange(n)
+    running = torch.ones(n, dtype=torch.bool)
     bias = _by_head(hidden, h)
     for step in range(sampling.max_tokens):
         chosen, chosen_logprob = _choose(logits, sampling.temperature, seeds, step)
         tokens[alive, step] = chosen
         logprobs[alive, step] = chosen_logprob
-        running = chosen != EOS_TOKEN
+        running &= chosen != EOS_TOKEN  # a row that has ended goes on sampling until it leaves
         remaining = int(running.sum())
         if remaining == 0 or step + 1 == sampling.max_tokens:
             break
         if remaining < _KEEP * len(alive):
             keep = running.nonzero().squeeze(1)
             alive, chosen, hidden, seeds = alive[keep], chosen[keep], hidden[keep], seeds[keep.numpy()]
+            running = running[keep]
             bias = _by_head(hidden, h)
             keys = [k[keep] for k in keys]
             values = [v[keep] for v in values]
