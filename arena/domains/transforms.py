@@ -305,6 +305,7 @@ class Transforms(Domain):
     def sample(self, rng: np.random.Generator, target: float) -> str:
         """Operations times squared length is about ``target``; digits and letters equally often."""
         # Log-uniform, so that deep-and-short and shallow-and-long are as common as their ratio.
+        target = max(target, MIN_LENGTH**2)
         low = min(max(1.0, target / MAX_LENGTH**2), MAX_OPERATIONS)
         high = min(max(low, target / MIN_LENGTH**2), MAX_OPERATIONS)
         count = round(float(np.exp(rng.uniform(np.log(low), np.log(high)))))

@@ -21,7 +21,7 @@ def solved(spec: str) -> Solution:
 specs = st.builds(
     lambda letters, start: "".join(letters) + start,
     st.lists(st.sampled_from("RLQSXPNE"), min_size=1, max_size=64),
-    st.text("0123456789", min_size=1, max_size=64) | st.text("abcxyz", min_size=1, max_size=64),
+    st.text("0123456789", min_size=2, max_size=64) | st.text("abcxyz", min_size=2, max_size=64),
 )
 
 
@@ -33,7 +33,7 @@ specs = st.builds(
         ("Q", "1234", "4123"),
         ("S", "3142", "1234"),
         ("X", "1234", "4231"),
-        ("X", "7", "7"),
+        ("X", "78", "87"),
         ("P", "12345", "21435"),
         ("N", "1890", "2901"),
         ("N", "ayz", "bza"),
@@ -96,13 +96,14 @@ def test_lesson_is_the_longest_step() -> None:
         ("ZS12", "syntax"),
         ("R\u0661", "syntax"),
         ("DD12", "empty"),
-        ("D1", "empty"),
+        ("DD12", "empty"),
+        ("R1", "too_short"),
         ("D" * 3 + "E12", "empty"),
-        ("R" * 65 + "1", "too_deep"),
+        ("R" * 65 + "12", "too_deep"),
         ("R" + "1" * 65, "too_long"),
         ("R" * 5000, "too_long"),
         ("flip: 12", "unknown_operation"),
-        ("drop first: 1", "empty"),
+        ("drop first, drop first: 12", "empty"),
     ],
 )
 def test_rejections(text: str, reason: str) -> None:
@@ -197,7 +198,7 @@ def len_of_work(spec: str) -> float:
     return domain.difficulty(domain.features(spec, solved(spec)))
 
 
-@pytest.mark.parametrize("target", [2, 8, 30, 100, 1000])
+@pytest.mark.parametrize("target", [8, 30, 100, 1000])
 def test_samples_are_near_their_target(target: int) -> None:
     rng = generator(0, "sample", target)
     found = [domain.sample(rng, target) for _ in range(300)]
@@ -226,9 +227,9 @@ def test_anchors_are_frozen() -> None:
 
 
 def test_too_many_anchors_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transforms, "_CORE", ((1, 1),))
-    with pytest.raises(ValueError, match="expected fewer anchors a cell, got 200"):
-        domain.anchors(200)
+    monkeypatch.setattr(transforms, "_CORE", ((1, 2),))
+    with pytest.raises(ValueError, match="expected fewer anchors a cell, got 9000"):
+        domain.anchors(9000)
 
 
 @pytest.mark.parametrize(
