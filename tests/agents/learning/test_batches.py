@@ -1,0 +1,89 @@
+"""Samples to training rows, and rows to Parquet and back."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents import spark
+from agents.learning.batches import Sample, read_parquet, rows_from, write_parquet
+from culture.records import BatchRow
+
+
+def sample(group: str, reward: float, completion: str = "12", weight: float = 1.0) -> Sample:
+    ids = spark.encode(completion + spark.EOS) if completion else []
+    return Sample(
+        role="solver",
+        source_kind="attempt",
+        source_id=f"t-{group}-{reward}-{completion}",
+        group_id=group,
+        prompt="r:21=",
+        completion=completion,
+        token_ids=ids,
+        logprobs=[-0.5] * len(ids),
+        reward=reward,
+        policy="spark",
+        weight=weight,
+    )
+
+
+def rows(samples: list[Sample], name: str) -> list[BatchRow]:
+    return rows_from(samples, objective_name=name, batch_id="b", round=4, first_row=10)
+
+
+def test_advantages_are_of_the_group() -> None:
+    samples = [sample("a", 1.0), sample("b", 5.0), sample("a", 0.0), sample("b", 4.0)]
+    found = {r.source_id: r for r in rows(samples, "grpo")}
+    up = 0.5 / (np.std([0, 1], ddof=1) + 1e-4)
+    assert [found[s.source_id].advantage for s in samples] == pytest.approx([up, up, -up, -up])
+    assert sorted(r.row for r in found.values()) == [10, 11, 12, 13]
+    assert all(r.logprobs == [-0.5] * 3 for r in found.values())
+
+
+def test_rows_that_teach_nothing_are_left_out() -> None:
+    samples = [sample("a", 0.1), sample("a", 0.1), sample("a", 0.1), sample("alone", 1.0)]
+    assert rows(samples, "grpo") == []
+    kept = rows([sample("a", 1.0, weight=0.0), sample("a", 1.0, ""), sample("b", 0.0)], "answer_key")
+    assert [(r.group_id, r.advantage, r.row, r.logprobs) for r in kept] == [("b", 1.0, 10, [])]
+
+
+TEXT = st.text(alphabet=spark.CHARACTERS, max_size=12)
+FLOAT32 = st.floats(width=32, allow_nan=False, allow_infinity=False)
+ROW = st.builds(
+    BatchRow,
+    batch_id=TEXT,
+    round=st.integers(0, 10**6),
+    row=st.integers(0, 10**6),
+    role=st.sampled_from(["solver", "proposer"]),
+    objective=st.sampled_from(["answer_key", "grpo"]),
+    source_kind=st.sampled_from(["attempt", "problem", "note"]),
+    source_id=TEXT,
+    group_id=TEXT,
+    prompt=TEXT,
+    completion=TEXT,
+    token_ids=st.lists(st.integers(0, 96), max_size=5),
+    logprobs=st.lists(FLOAT32, max_size=5),
+    weight=st.floats(allow_nan=False),
+    advantage=st.floats(allow_nan=False),
+)
+
+
+@given(st.lists(ROW, max_size=6))
+def test_parquet_gives_the_rows_back(
+    tmp_path_factory: pytest.TempPathFactory, given: list[BatchRow]
+) -> None:
+    path = tmp_path_factory.mktemp("batch") / "deeper" / "b.parquet"
+    write_parquet(given, path)
+    assert read_parquet(path) == given
+    assert [p.name for p in path.parent.iterdir()] == ["b.parquet"]
+
+
+def test_the_file_has_the_columns_of_the_log(tmp_path: Path) -> None:
+    write_parquet(rows([sample("a", 1.0)], "answer_key"), tmp_path / "b.parquet")
+    assert pq.read_table(tmp_path / "b.parquet").column_names == [f.name for f in fields(BatchRow)]

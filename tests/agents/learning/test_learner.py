@@ -1,0 +1,215 @@
+"""The learner: what it trains, and that a version depends on its parent's files and its batch alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+from agents import checkpoints, spark
+from agents.config import LearnerConfig
+from agents.learning import learner as module
+from agents.learning.learner import Learned, Learner
+from culture.records import BatchRow
+
+CONFIG = LearnerConfig(lr=3e-3, warmup_steps=4, micro_batch_tokens=64, threads=1, weight_decay=0.0)
+
+
+def row(index: int, prompt: str, completion: str, objective: str = "answer_key") -> BatchRow:
+    ids = spark.encode(completion + spark.EOS)
+    return BatchRow(
+        batch_id="b",
+        round=0,
+        row=index,
+        role="solver",
+        objective=objective,
+        source_kind="attempt",
+        source_id=f"t{index}",
+        group_id="g",
+        prompt=prompt,
+        completion=completion,
+        token_ids=ids,
+        logprobs=[-4.0 - 0.01 * i for i in range(len(ids))] if objective == "grpo" else [],
+        weight=1.0,
+        advantage=1.0 if index % 2 else -1.0,
+    )
+
+
+ROWS = [row(i, f"r:{'abc'[: 1 + i % 3]}=", "xyz"[: 1 + i % 3]) for i in range(24)]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    model = spark.new_model(0, layers=1, width=32, heads=2)
+    checkpoints.save(tmp_path / "p@0", model, None, 0)
+    return tmp_path
+
+
+def train(
+    learner: Learner, root: Path, number: int, rows: Sequence[BatchRow] = ROWS, *, to: str = ""
+) -> Learned:
+    version = f"p@{number}"
+    return learner.learn(
+        policy="p",
+        parent=f"p@{number - 1}",
+        parent_path=root / f"p@{number - 1}",
+        version=version,
+        path=root / (to or version),
+        rows=rows,
+    )
+
+
+def test_the_loss_goes_down(root: Path) -> None:
+    learner = Learner(CONFIG, seed=0)
+    means = []
+    for number in range(1, 6):
+        updates = train(learner, root, number).updates
+        means.append(sum(u.loss * u.rows for u in updates) / sum(u.rows for u in updates))
+    assert means[-1] < 0.5 * means[0]
+    assert means == sorted(means, reverse=True)
+
+
+def test_held_in_memory_or_loaded_the_weights_are_the_same(root: Path) -> None:
+    kept = Learner(CONFIG, seed=0)
+    first = train(kept, root, 1)
+    held = train(kept, root, 2)
+    fresh = train(Learner(CONFIG, seed=0), root, 2, to="again")
+    assert held.accepted
+    assert held.sha256 == fresh.sha256 == checkpoints.sha256(root / "p@2")
+    assert first.sha256 != held.sha256
+    # and the optimizer's state: the version after is the same too
+    third = train(kept, root, 3)
+    (root / "p@2").rename(root / "first")
+    (root / "again").rename(root / "p@2")
+    assert train(Learner(CONFIG, seed=0), root, 3, to="third").sha256 == third.sha256
+
+
+def test_the_optimizer_matters_and_its_steps_go_on(root: Path) -> None:
+    learner = Learner(CONFIG, seed=0)
+    first, second = train(learner, root, 1), train(learner, root, 2)
+    steps = [u.step for u in first.updates + second.updates]
+    assert steps == list(range(1, len(steps) + 1))
+    rates = [u.learning_rate for u in first.updates + second.updates]
+    assert rates == pytest.approx([CONFIG.lr * min(1.0, s / 4) for s in steps])
+    checkpoints.forget_optimizer(root / "p@1")
+    lost = train(Learner(CONFIG, seed=0), root, 2, to="lost")
+    assert lost.updates[0].step == 1
+    assert lost.sha256 != second.sha256
+
+
+def test_another_seed_shuffles_otherwise(root: Path) -> None:
+    a, b = (train(Learner(CONFIG, seed=s), root, 1, to=f"s{s}") for s in (0, 1))
+    assert a.sha256 != b.sha256
+
+
+def test_the_order_of_the_rows_does_not_matter(root: Path) -> None:
+    a = train(Learner(CONFIG, seed=0), root, 1, to="a")
+    b = train(Learner(CONFIG, seed=0), root, 1, ROWS[::-1], to="b")
+    assert a.sha256 == b.sha256
+
+
+def test_weights_that_are_not_finite_refuse_the_version(root: Path) -> None:
+    model = checkpoints.load_model(root / "p@0")
+    with torch.no_grad():
+        model.lm_head.weight[3, 0] = float("nan")
+    digest = checkpoints.save(root / "p@1", model, None, 0)
+    learner = Learner(CONFIG, seed=0)
+    refused = train(learner, root, 2)
+    assert not refused.accepted
+    assert refused.reason is not None
+    assert refused.reason.startswith("loss nan")
+    assert len(refused.updates) == 1
+    assert not (root / "p@2").exists()
+    assert checkpoints.sha256(root / "p@1") == digest
+
+
+def test_a_refusal_leaves_the_parent_as_it_was(root: Path) -> None:
+    learner = Learner(CONFIG, seed=0)
+    train(learner, root, 1)
+    wild = row(0, "r:a=", "x", "grpo")
+    wild = BatchRow(**{f: getattr(wild, f) for f in wild.__dataclass_fields__} | {"logprobs": [-1e4, -1e4]})
+    refused = train(learner, root, 2, [*ROWS, wild])
+    assert not refused.accepted
+    assert not (root / "p@2").exists()
+    # the parent in memory was trained on before the bad step came: it must not be gone on from
+    after = train(learner, root, 2)
+    clean = train(Learner(CONFIG, seed=0), root, 2, to="clean")
+    assert after.sha256 == clean.sha256
+
+
+def test_a_last_step_that_breaks_the_weights_refuses_too(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = torch.optim.AdamW.step
+
+    def breaking(self: torch.optim.AdamW, *args: object) -> object:
+        result = step(self, *args)
+        with torch.no_grad():
+            self.param_groups[0]["params"][0][0, 0] = float("inf")
+        return result
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", breaking)
+    refused = train(Learner(CONFIG, seed=0), root, 1, ROWS[:1])
+    assert not refused.accepted
+    assert refused.reason == "weights not finite after step 1"
+    assert not (root / "p@1").exists()
+
+
+def test_micro_batches_keep_to_the_budget() -> None:
+    mixed = [
+        row(i, "r:" + "a" * (i % 17) + "=", "b" * (i % 5), ("answer_key", "grpo")[i % 2]) for i in range(99)
+    ]
+    long = row(99, "a" * 90, "b")
+    batches = Learner(CONFIG, seed=0)._micro_batches([*mixed, long], module.generator(0, "shuffle"))
+    for batch in batches:
+        width = max(len(r.prompt) + len(r.token_ids) for r in batch)
+        assert len(batch) * width <= CONFIG.micro_batch_tokens or batch == [long]
+        assert len({r.objective for r in batch}) == 1
+    assert sorted(r.row for b in batches for r in b) == list(range(100))
+    assert len(batches) < 60
+
+
+def test_the_mask_covers_the_completion_alone() -> None:
+    rows = [row(0, "r:abc=", "cba"), row(1, "ab", "")]
+    ids, mask = module._padded(rows)
+    for i, r in enumerate(rows):
+        # the target of place t is token t + 1
+        assert ids[i, 1:][mask[i]].tolist() == r.token_ids
+        assert int(mask[i].sum()) == len(r.token_ids)
+        assert ids[i, : len(r.prompt)].tolist() == spark.encode(r.prompt)
+    assert ids[1, 3:].tolist() == [spark.PAD_ID] * 7
+
+
+def test_padding_and_company_do_not_change_the_loss(root: Path) -> None:
+    model = checkpoints.load_model(root / "p@0")
+    pair = [row(0, "r:abcdef=", "cba"), row(1, "ab", "x")]
+    sgd = torch.optim.SGD(model.parameters(), lr=0.0)
+    alone = [module._step(model, None, sgd, [r], CONFIG) for r in pair]
+    both = module._step(model, None, sgd, pair, CONFIG)
+    tokens = [len(r.token_ids) for r in pair]
+    expected = sum(o.loss * n for o, n in zip(alone, tokens, strict=True)) / sum(tokens)
+    assert both.loss == pytest.approx(expected, abs=1e-5)
+    assert both.tokens == sum(len(r.prompt) + len(r.token_ids) for r in pair)
+
+
+def test_the_first_step_is_where_the_parent_was(root: Path) -> None:
+    """KL from the parent is 0 before anything has moved, and above it after."""
+    updates = train(Learner(CONFIG, seed=0), root, 1).updates
+    assert updates[0].kl == pytest.approx(0.0, abs=1e-6)
+    assert updates[-1].kl is not None
+    assert updates[-1].kl > 1e-4
+
+
+def test_grpo_uses_the_stored_log_probabilities(root: Path) -> None:
+    model = checkpoints.load_model(root / "p@0")
+    r = row(1, "r:abc=", "cba", "grpo")
+    ids = torch.tensor([spark.encode(r.prompt) + r.token_ids])
+    with torch.no_grad():
+        scores = torch.log_softmax(model(ids).logits[0, len(r.prompt) - 1 : -1], -1)
+        new = scores.gather(1, torch.tensor(r.token_ids)[:, None]).squeeze(1)
+    ratio = (new - torch.tensor(r.logprobs)).exp()
+    expected = -torch.minimum(ratio, ratio.clamp(0.8, 1.2)).mean()
+    outcome = module._step(model, None, torch.optim.SGD(model.parameters(), lr=0.0), [r], CONFIG)
+    assert outcome.loss == pytest.approx(float(expected), abs=1e-5)

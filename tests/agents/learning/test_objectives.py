@@ -1,0 +1,150 @@
+"""Objectives against numbers worked by hand and against plain loops."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional as F
+
+from agents.config import LearnerConfig
+from agents.learning.objectives import TokenBatch, objective
+
+CONFIG = LearnerConfig(clip=0.2)
+GRPO, KEY = objective("grpo"), objective("answer_key")
+
+
+def batch_of(
+    new: list[list[float]],
+    old: list[list[float]],
+    advantages: list[float],
+    weights: list[float] | None = None,
+) -> TokenBatch:
+    """Rows of unequal lengths, padded; padding holds numbers that must not matter."""
+    width = max(len(r) for r in new)
+    mask = torch.tensor([[i < len(r) for i in range(width)] for r in new])
+    padded = [torch.tensor([r + [0.0] * (width - len(r)) for r in rows]) for rows in (new, old)]
+    return TokenBatch(
+        padded[0].requires_grad_(),
+        torch.where(mask, padded[1], 9.0),
+        mask,
+        torch.tensor(weights or [1.0] * len(new)),
+        torch.tensor(advantages),
+    )
+
+
+def test_an_unknown_objective_is_a_key_error() -> None:
+    with pytest.raises(KeyError):
+        objective("sarsa")
+
+
+def test_advantages_by_hand() -> None:
+    # mean 1/2, sample variance (4 × 1/4) / 3 = 1/3
+    expected = 0.5 / (math.sqrt(1 / 3) + 1e-4)
+    np.testing.assert_allclose(
+        GRPO.advantages(np.array([1.0, 0.0, 1.0, 0.0])), [expected, -expected, expected, -expected]
+    )
+    assert GRPO.advantages(np.array([1.0])).tolist() == [0.0]
+    assert KEY.advantages(np.array([0.0, 1.0])).tolist() == [1.0, 1.0]
+
+
+@given(st.floats(-1e3, 1e3), st.integers(2, 9))
+def test_equal_rewards_teach_nothing(reward: float, n: int) -> None:
+    assert GRPO.advantages(np.full(n, reward)).tolist() == [0.0] * n
+
+
+@given(st.lists(st.floats(-5, 5), min_size=2, max_size=12))
+def test_advantages_sum_to_zero_and_keep_the_order(rewards: list[float]) -> None:
+    found = GRPO.advantages(np.array(rewards))
+    assert abs(found.sum()) < 1e-6
+    for i in range(len(rewards) - 1):
+        if rewards[i] < rewards[i + 1]:
+            assert found[i] <= found[i + 1]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "advantage", "gain", "clipped"),
+    [
+        (1.0, 2.0, 2.0, 0.0),
+        (1.1, 2.0, 2.2, 0.0),
+        (1.5, 2.0, 2.4, 1.0),  # clipped at 1.2
+        (0.5, 2.0, 1.0, 0.0),  # the unclipped product is the smaller
+        (0.5, -2.0, -1.6, 1.0),  # clipped at 0.8
+        (1.5, -2.0, -3.0, 0.0),
+    ],
+)
+def test_one_token_by_hand(ratio: float, advantage: float, gain: float, clipped: float) -> None:
+    loss, fraction = GRPO.loss(batch_of([[math.log(ratio)]], [[0.0]], [advantage]), CONFIG)
+    assert loss.item() == pytest.approx(-gain)
+    assert fraction == clipped
+
+
+def test_the_penalty_by_hand() -> None:
+    config = LearnerConfig(kl_coefficient=0.5)
+    delta = math.log(1.1)
+    loss, _ = GRPO.loss(batch_of([[delta]], [[0.0]], [2.0]), config)
+    assert loss.item() == pytest.approx(-(2.2 - 0.5 * (1 / 1.1 - 1 + delta)))
+
+
+def plain_grpo(new: list[list[float]], batch: TokenBatch, old: list[list[float]], beta: float) -> float:
+    """The formula of the docstring with loops."""
+    total = 0.0
+    for row, before, a, w in zip(new, old, batch.advantages.tolist(), batch.weights.tolist(), strict=True):
+        gains = []
+        for x, y in zip(row, before, strict=True):
+            ratio = math.exp(x - y)
+            bounded = min(max(ratio, 1 - CONFIG.clip), 1 + CONFIG.clip)
+            k3 = math.exp(y - x) - 1 + (x - y)
+            gains.append(min(ratio * a, bounded * a) - beta * k3)
+        total += w * sum(gains) / len(gains)
+    return -total / sum(batch.weights.tolist())
+
+
+@given(st.data())
+def test_loss_and_gradient_equal_a_plain_implementation(data: st.DataObject) -> None:
+    # kept off the kinks at ratio 1 ± ε, where no gradient is the gradient
+    log_ratio = st.sampled_from([-0.7, -0.1, -0.05, 0.04, 0.1, 0.5])
+    deltas = data.draw(st.lists(st.lists(log_ratio, min_size=1, max_size=4), min_size=1, max_size=4))
+    n = len(deltas)
+    old = [[data.draw(st.floats(-3, -0.1)) for _ in row] for row in deltas]
+    new = [[y + d for y, d in zip(a, b, strict=True)] for a, b in zip(old, deltas, strict=True)]
+    advantages = data.draw(st.lists(st.sampled_from([-1.5, -0.5, 0.7, 2.0]), min_size=n, max_size=n))
+    weights = data.draw(st.lists(st.sampled_from([0.5, 1.0, 2.0]), min_size=n, max_size=n))
+    beta = data.draw(st.sampled_from([0.0, 0.3]))
+    batch = batch_of(new, old, advantages, weights)
+    loss, _ = GRPO.loss(batch, LearnerConfig(clip=CONFIG.clip, kl_coefficient=beta))
+    assert loss.item() == pytest.approx(plain_grpo(new, batch, old, beta), abs=1e-5)
+    (gradient,) = torch.autograd.grad(loss, batch.logprobs)
+    assert not gradient[~batch.mask].any()
+    step = 1e-5
+    for i, row in enumerate(new):
+        for j in range(len(row)):
+            up, down = ([list(r) for r in new] for _ in range(2))
+            up[i][j] += step
+            down[i][j] -= step
+            slope = (plain_grpo(up, batch, old, beta) - plain_grpo(down, batch, old, beta)) / (2 * step)
+            assert float(gradient[i, j]) == pytest.approx(slope, abs=1e-4)
+
+
+def test_answer_key_is_weighted_cross_entropy() -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(3, 5, 7, requires_grad=True)
+    targets = torch.randint(7, (3, 5))
+    mask = torch.tensor([[True] * 5, [False, True, True, False, False], [False] * 4 + [True]])
+    weights = torch.tensor([1.0, 0.25, 3.0])
+    chosen = torch.log_softmax(logits, -1).gather(2, targets[..., None]).squeeze(2)
+    batch = TokenBatch(chosen, torch.zeros(3, 5), mask, weights, torch.ones(3))
+    loss, fraction = KEY.loss(batch, CONFIG)
+    each: Tensor = F.cross_entropy(logits.reshape(15, 7), targets.reshape(15), reduction="none")
+    by_token = (weights[:, None] * mask).reshape(15)
+    expected = (each * by_token).sum() / by_token.sum()
+    torch.testing.assert_close(loss, expected)
+    assert fraction is None
+    torch.testing.assert_close(
+        torch.autograd.grad(loss, logits, retain_graph=True), torch.autograd.grad(expected, logits)
+    )
