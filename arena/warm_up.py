@@ -67,7 +67,8 @@ class _Lessons:
     def row(self) -> tuple[str, str, str]:
         """Role, prompt and completion of one example."""
         u = float(self.rng.random())
-        if u < self.config.propose_share:
+        # episodes of several steps have no key to teach: the policy starts with knowing what to propose
+        if u < self.config.propose_share or not self.domain.one_step:
             return self._proposal()
         if u < self.config.propose_share + self.config.read_share:
             return self._reading()

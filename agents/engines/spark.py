@@ -172,7 +172,12 @@ def _decode_batch(
     keys = [torch.empty(n, h, total, w.head_dim) for _ in range(w.layers)]
     values = [torch.empty(n, h, total, w.head_dim) for _ in range(w.layers)]
 
-    logits = _prefill(w, ids, hidden, keys, values)
+    # attempts at one problem share their prompt: each distinct one is run once
+    distinct = {tuple(p): i for i, p in reversed(list(enumerate(prompts)))}
+    at = {p: j for j, p in enumerate(distinct)}
+    first = torch.tensor(list(distinct.values()))
+    which = torch.tensor([at[tuple(p)] for p in prompts])
+    logits = _prefill(w, ids[first], hidden[first], which, keys, values)
     tokens = torch.full((n, sampling.max_tokens), PAD_ID)
     logprobs = torch.zeros(n, sampling.max_tokens)
     alive = torch.arange(n)
@@ -227,8 +232,13 @@ def _finish(w: _Weights, layer: int, x: Tensor, attended: Tensor) -> Tensor:
     return torch.addmm(x, F.silu(gate).mul_(up), w.down[layer])
 
 
-def _prefill(w: _Weights, ids: Tensor, hidden: Tensor, keys: list[Tensor], values: list[Tensor]) -> Tensor:
-    """Run prompts (B, P), fill the cache, and return the logits after each one's last token (B, V)."""
+def _prefill(
+    w: _Weights, ids: Tensor, hidden: Tensor, which: Tensor, keys: list[Tensor], values: list[Tensor]
+) -> Tensor:
+    """Run distinct prompts (U, P), fill the cache of B rows, and return the logits after each (B, V).
+
+    ``which`` (B,) is the prompt of each row.
+    """
     n, p = ids.shape
     h, width = w.heads, w.heads * w.head_dim
     x = w.embed[ids].view(n * p, width)
@@ -238,12 +248,12 @@ def _prefill(w: _Weights, ids: Tensor, hidden: Tensor, keys: list[Tensor], value
     for layer in range(w.layers):
         qkv = _qkv(w, layer, x, turn).view(n, p, 3 * h, w.head_dim).transpose(1, 2)
         q, k, v = qkv.split(h, dim=1)  # (B, H, P, D)
-        keys[layer][:, :, :p] = k
-        values[layer][:, :, :p] = v
+        keys[layer][:, :, :p] = k[which]
+        values[layer][:, :, :p] = v[which]
         a = F.scaled_dot_product_attention(q, k, v, mask, scale=1.0)
         x = _finish(w, layer, x, a.transpose(1, 2).reshape(n * p, width))
     logits: Tensor = w.normed(x.view(n, p, width)[:, -1]) @ w.head
-    return logits
+    return logits[which]
 
 
 def _step(
