@@ -304,10 +304,10 @@ class Transforms(Domain):
 
     def sample(self, rng: np.random.Generator, target: float) -> str:
         """Operations times squared length is about ``target``; digits and letters equally often."""
-        # Log-uniform, so that deep-and-short and shallow-and-long are as common as their ratio.
+        # From one operation on a long string to as many operations as characters, log-uniform.
         target = max(target, MIN_LENGTH**2)
         low = min(max(1.0, target / MAX_LENGTH**2), MAX_OPERATIONS)
-        high = min(max(low, target / MIN_LENGTH**2), MAX_OPERATIONS)
+        high = min(max(low, target ** (1 / 3)), MAX_OPERATIONS)
         count = round(float(np.exp(rng.uniform(np.log(low), np.log(high)))))
         length = min(max(MIN_LENGTH, round(float(np.sqrt(target / count)))), MAX_LENGTH)
         return _draw(count, length, LETTERS if rng.random() < 0.5 else DIGITS, rng)
