@@ -19,7 +19,7 @@ from agents.learning.objectives import TokenBatch, objective
 from culture.records import BatchRow, Update
 from culture.seeds import generator
 
-_PROBE_ROWS = 32
+_PROBE_ROWS = 8
 """Rows of a micro-batch on which the divergence from the parent version is measured."""
 
 
