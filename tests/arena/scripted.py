@@ -1,0 +1,146 @@
+"""Runs for tests: a scripted engine in place of a model, and workers that fail when told to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents import checkpoints, spark
+from agents.engines.base import Completion, Request, Sampling
+from arena import run as run_module
+from arena.cluster import Cluster, Failed, LocalPool, Pool, WorkFailed
+from arena.config import RunConfig
+from arena.domains import make_domain
+from arena.domains.transforms import split, work
+from arena.run import Run
+from arena.settings import load
+from arena.workers import LearnerWorker, Librarian, Verifier
+from culture.seeds import generator
+
+SMALL = [
+    "cluster.local=true",
+    "domains=[transforms]",
+    "rounds=3",
+    "rollout.problems=24",
+    "evaluation.per_cell=1",
+    "evaluation.every=2",
+    "lake.compact_every=2",
+]
+
+
+class ScriptedEngine:
+    """Writes and solves problems of ``transforms``; what it does depends on the request alone."""
+
+    def __init__(self, form: str = "terse", *, lookups: bool = False, anchors: bool = True) -> None:
+        self.form, self.lookups, self.anchors = form, lookups, anchors
+        self.domain = make_domain("transforms")
+        self.posed: dict[str, str] = {}
+
+    def generate(
+        self, policy_version: str, requests: Sequence[Request], sampling: Sampling
+    ) -> list[Completion]:
+        done = []
+        for r in requests:
+            text = self._text(r, sampling.temperature == 0.0)
+            stop = not text.endswith("…")
+            text = text.rstrip("…")
+            ids = spark.encode(text + (spark.EOS if stop else ""))
+            done.append(
+                Completion(
+                    text,
+                    ids,
+                    [-0.5] * len(ids),
+                    len(r.prompt),
+                    policy_version,
+                    "stop" if stop else "length",
+                )
+            )
+        return done
+
+    def _text(self, r: Request, greedy: bool) -> str:
+        rng = generator(r.seed, "script", r.prompt)
+        u = float(rng.random())
+        posed = r.prompt.rpartition("\n")[2] if self.form == "terse" else r.prompt
+        proposing = posed.endswith(">") if self.form == "terse" else "Write one problem" in posed
+        if proposing:
+            return self._proposal(u, rng)
+        if self.lookups and u < 0.5 and not greedy:
+            return "?" + posed.rstrip("=")
+        if u < 0.6:
+            return "!!" if u < 0.55 else "zz…"
+        spec = posed[:-1] if self.form == "terse" else self.posed.get(posed.rpartition("\n")[2], "N12")
+        answer = work(*split(spec))[-1] if u < 0.9 else "zz"
+        return answer if self.form == "terse" else f"Answer: {answer}"
+
+    def _proposal(self, u: float, rng: Any) -> str:
+        if u < 0.1:
+            return ["nothing", "R12…"][u < 0.05]
+        if u < 0.2 and self.anchors:
+            anchors = self.domain.anchors(1)
+            return anchors[int(rng.integers(len(anchors)))].spec
+        spec = self.domain.sample(rng, 8.0)
+        self.posed[self.domain.pose(spec, "natural")] = spec
+        return spec
+
+
+class Failing:
+    """A pool whose work is lost now and then: ``fails(method, number)`` says which of a method's."""
+
+    def __init__(self, inner: Pool, fails: Callable[[str, int], bool]) -> None:
+        self.inner, self.fails = inner, fails
+        self.counts: Counter[str] = Counter()
+
+    def call(self, method: str, *args: Any) -> Any:
+        self.counts[method] += 1
+        if self.fails(method, self.counts[method]):
+            raise WorkFailed(f"{method}: the actor died")
+        return self.inner.call(method, *args)
+
+    def map(self, method: str, pieces: Sequence[tuple[Any, ...]]) -> list[Any]:
+        results: list[Any] = []
+        for piece in pieces:
+            self.counts[method] += 1
+            lost = self.fails(method, self.counts[method])
+            results.append(Failed("the actor died") if lost else self.inner.call(method, *piece))
+        return results
+
+
+Wrap = Callable[[str, Pool], Pool]
+
+
+def play(
+    folder: Path,
+    overrides: Sequence[str],
+    *,
+    engine: Callable[[], Any] = ScriptedEngine,
+    wrap: Wrap = lambda name, pool: pool,
+) -> Path:
+    """Play a whole run with a scripted engine; policies start from a model that knows nothing."""
+    base = folder.parent / "base"
+    if not base.exists():
+        checkpoints.save(base, spark.new_model(0, layers=1, width=32, heads=2), None, 0)
+    policies = [f"policies.{name}.base={base}" for name in ("solver", "proposer")]
+    config = load("tiny", [*SMALL, *policies, *overrides], RunConfig)
+
+    def opened(at: Path, config: RunConfig) -> Cluster:
+        pools = {
+            "engines": LocalPool(engine),
+            "verifiers": LocalPool(lambda: Verifier(config)),
+            "librarian": LocalPool(lambda: Librarian(at, config)),
+            "learner": LocalPool(lambda: LearnerWorker(at, config)),
+        }
+        wrapped = {name: wrap(name, pool) for name, pool in pools.items()}
+        return Cluster(**wrapped, folder=at, config=config)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_module, "open_cluster", opened)
+        run = Run.create(folder, config)
+        try:
+            run.play()
+        finally:
+            run.close()
+    return folder

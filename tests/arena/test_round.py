@@ -1,0 +1,247 @@
+"""A round from end to end, with a scripted engine: what it stores is consistent, whatever is configured."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from scipy.stats import chisquare
+
+from analysis.identical import differences
+from culture import connect
+from tests.arena.consistency import check_log
+from tests.arena.domains import text_games
+from tests.arena.scripted import ScriptedEngine, play
+
+text_games.register()
+
+
+def ask(folder: Path, sql: str) -> list[tuple[object, ...]]:
+    with connect(folder) as log:
+        return log.execute(sql).fetchall()
+
+
+def one(folder: Path, sql: str) -> float:
+    ((value,),) = ask(folder, sql)
+    return value  # type: ignore[return-value]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four rounds with sleep, mutations and replays."""
+    overrides = ["rounds=4", "sleep.every=2", "rollout.notes_written=16", "rollout.operator_share=0.5"]
+    return play(tmp_path_factory.mktemp("whole") / "run", overrides)
+
+
+def test_the_log_is_consistent(whole: Path) -> None:
+    check_log(whole)
+
+
+def test_everything_happened(whole: Path) -> None:
+    tables = ("problems", "attempts", "reads", "notes", "revisions", "citations", "batches", "batch_rows")
+    for table in (*tables, "updates", "evaluations", "measures", "policies", "agents", "runs"):
+        assert one(whole, f"SELECT count(*) FROM {table}") > 0, table
+    assert ask(whole, "SELECT round FROM rounds ORDER BY round") == [(0,), (1,), (2,), (3,)]
+    verdicts = {v for (v,) in ask(whole, "SELECT DISTINCT verdict FROM attempts")}
+    assert verdicts == {"correct", "wrong", "malformed"}
+    reasons = {r for (r,) in ask(whole, "SELECT DISTINCT reason FROM problems")}
+    assert {None, "anchor", "invalid:unfinished"} < reasons
+    origins = {o for (o,) in ask(whole, "SELECT DISTINCT origin FROM problems")}
+    assert origins == {"policy", "mutation"}
+    assert one(whole, "SELECT count(*) FROM attempts WHERE replay") > 0
+    assert {a for (a,) in ask(whole, "SELECT DISTINCT arm FROM reads")} == {"library", "placebo"}
+
+
+def test_evaluations_are_of_every_anchor(whole: Path) -> None:
+    rounds = ask(whole, "SELECT round, policy_version, count(*) FROM evaluations GROUP BY ALL ORDER BY ALL")
+    assert [r for r, _, _ in rounds] == [0, 0, 1, 3]
+    assert rounds[0][1] == "solver@0"
+    assert len({n for _, _, n in rounds}) == 1
+
+
+def test_versions_form_a_chain(whole: Path) -> None:
+    for policy in ("solver", "proposer"):
+        chain = ask(
+            whole, f"SELECT policy_version, parent FROM policies WHERE policy = '{policy}' ORDER BY version"
+        )
+        for (version, _), (_, parent) in pairwise(chain):
+            assert parent == version
+    # learning four times and sleeping twice
+    assert one(whole, "SELECT max(version) FROM policies WHERE policy = 'solver'") in (5, 6)
+
+
+def test_sleep_teaches_without_the_notes_what_was_read(tmp_path: Path) -> None:
+    # every attempt reads, so that the rows of the log name those that slept
+    shares = 'rollout.arms={"library": 1.0}'
+    folder = play(tmp_path / "run", [shares, "rounds=4", "sleep.every=2", "learner.every=5"])
+    slept = ask(
+        folder,
+        "SELECT r.prompt, a.prompt, r.completion, a.completion, a.correct FROM batch_rows r "
+        "JOIN attempts a ON r.source_id = a.attempt_id",
+    )
+    assert slept
+    for bare, shown, taught, said, correct in slept:
+        assert correct
+        assert taught == said
+        assert str(shown).endswith(f"\n{bare}")
+        assert "\n" not in str(bare)
+    assert len(slept) == one(
+        folder,
+        "SELECT count(*) FROM attempts a WHERE correct AND round IN (1, 3) AND EXISTS "
+        "(FROM reads r WHERE r.attempt_id = a.attempt_id)",
+    )
+
+
+def test_arms_are_drawn_with_their_shares(tmp_path: Path) -> None:
+    shares = {"library": 0.5, "none": 0.2, "placebo": 0.3}
+    folder = play(
+        tmp_path / "run",
+        [f"rollout.arms={shares}".replace("'", '"'), "rollout.attempts=16", "learner.every=9", "rounds=2"],
+    )
+    counts = dict(ask(folder, "SELECT arm, count(*) FROM attempts GROUP BY arm"))
+    n = sum(counts.values())  # type: ignore[arg-type]
+    assert n > 400
+    assert chisquare([counts[a] for a in shares], [n * s for s in shares.values()]).pvalue > 1e-3
+
+
+def test_notes_are_worth_reading(whole: Path) -> None:
+    """What is shown is in the prompt, above the problem, and fits."""
+    rows = ask(
+        whole,
+        "SELECT a.prompt, v.body FROM reads r JOIN attempts a USING (attempt_id) "
+        "JOIN revisions v USING (revision_id) WHERE r.arm = 'library'",
+    )
+    assert rows
+    for prompt, body in rows:
+        assert str(body) in str(prompt).split("\n")[:-1]
+        assert len(str(prompt)) <= 120
+    with_none = ask(whole, "SELECT prompt FROM attempts WHERE arm = 'none'")
+    assert all("\n" not in str(p) for (p,) in with_none)
+
+
+@pytest.mark.parametrize("objective", ["grpo", "answer_key"])
+def test_objectives_for_both_roles(tmp_path: Path, objective: str) -> None:
+    overrides = [f"learner.{role}.objective={objective}" for role in ("solver", "proposer")]
+    folder = play(tmp_path / "run", overrides)
+    check_log(folder)
+    roles = ask(folder, "SELECT DISTINCT role, objective FROM batch_rows ORDER BY role")
+    assert roles == [("proposer", objective), ("solver", objective)] or objective == "grpo"
+    assert ("solver", objective) in roles
+    assert ("proposer", objective) in roles
+    if objective == "grpo":
+        rows = ask(folder, "SELECT len(token_ids), len(logprobs) FROM batch_rows WHERE objective = 'grpo'")
+        assert all(n == m for n, m in rows)
+        assert one(folder, "SELECT count(*) FROM updates WHERE clip_fraction IS NOT NULL") > 0
+    assert one(folder, "SELECT count(*) FROM policies WHERE accepted") > 2
+
+
+@pytest.mark.parametrize("strategy", ["ladder", "uniform", "learnability"])
+def test_strategies(tmp_path: Path, strategy: str) -> None:
+    folder = play(tmp_path / "run", [f"curriculum.strategy={strategy}"])
+    check_log(folder)
+    assert one(folder, "SELECT min(admitted) FROM rounds") > 0
+
+
+def test_lookups_show_what_they_found(tmp_path: Path) -> None:
+    overrides = ["rollout.lookups=2", "rollout.notes=6", "engine.prompt_chars=160", "rounds=3"]
+    folder = play(tmp_path / "run", overrides, engine=lambda: ScriptedEngine(lookups=True))
+    check_log(folder)
+    turns = dict(ask(folder, "SELECT turns, count(*) FROM attempts WHERE arm = 'library' GROUP BY turns"))
+    assert set(turns) == {1, 2, 3}
+    assert one(folder, "SELECT max(turns) FROM attempts WHERE arm <> 'library'") == 1
+    # asked more often than it may, a question is an answer that cannot be read
+    assert (
+        one(folder, "SELECT count(*) FROM attempts WHERE completion LIKE '?%' AND verdict <> 'malformed'")
+        == 0
+    )
+    rows = ask(
+        folder,
+        "SELECT any_value(a.prompt), list(v.body) FROM reads r JOIN attempts a USING (attempt_id) "
+        "JOIN revisions v USING (revision_id) WHERE a.turns > 1 GROUP BY a.attempt_id",
+    )
+    assert rows
+    for prompt, bodies in rows:
+        assert set(bodies) <= set(str(prompt).split("\n")[:-1])  # type: ignore[call-overload]
+
+
+def test_the_natural_form(tmp_path: Path) -> None:
+    overrides = ["engine.form=natural", "engine.prompt_chars=206", "engine.answer_tokens=48", "rounds=2"]
+    folder = play(tmp_path / "run", overrides, engine=lambda: ScriptedEngine("natural"))
+    check_log(folder)
+    assert ask(folder, "SELECT DISTINCT form FROM attempts") == [("natural",)]
+    assert one(folder, "SELECT count(*) FROM attempts WHERE correct") > 0
+    assert one(folder, "SELECT count(*) FROM notes") > 0
+
+
+class Player:
+    """Proposes seeds and guesses digits, some of them none."""
+
+    def generate(self, version, requests, sampling):  # type: ignore[no-untyped-def]
+        from agents import spark
+        from agents.engines.base import Completion
+        from culture.seeds import generator
+
+        done = []
+        for r in requests:
+            rng = generator(r.seed, "player", r.prompt)
+            game = r.prompt.startswith(("guess", "higher", "lower", "at"))
+            text = str(rng.integers(9)) if game else f"seed={rng.integers(50)}"
+            ids = spark.encode(text + "\n")
+            done.append(Completion(text, ids, [-1.0] * len(ids), len(r.prompt), version, "stop"))
+        return done
+
+
+@pytest.mark.parametrize("game", ["GuessText-v0", "CorridorText-v0"])
+def test_a_third_party_environment_is_a_domain(tmp_path: Path, game: str) -> None:
+    overrides = [
+        f'domains=["gym:{game}"]',
+        "learner.solver.objective=grpo",
+        "learner.proposer.objective=grpo",
+    ]
+    folder = play(tmp_path / "run", overrides, engine=Player)
+    check_log(folder)
+    assert one(folder, "SELECT max(turns) FROM attempts") > 1
+    assert one(folder, "SELECT count(*) FROM attempts WHERE correct") > 0
+    assert one(folder, "SELECT count(*) FROM batch_rows WHERE role = 'solver'") > 0
+    assert one(folder, "SELECT count(*) FROM evaluations") > 0
+    if game == "CorridorText-v0":  # it breaks where one walks off to the left
+        broken = ask(folder, "SELECT DISTINCT failure_source FROM attempts WHERE failure LIKE '%fell off%'")
+        assert broken == [("verifier",)]
+
+
+def test_two_domains_and_one_shared_policy(tmp_path: Path) -> None:
+    groups = '[{"name": "pupil", "count": 3, "roles": ["proposer", "solver"], "policy": "solver"}]'
+    proposer = '{"name": "author", "roles": ["proposer"], "policy": "proposer"}'
+    folder = play(
+        tmp_path / "run",
+        [f"population.groups={groups[:-1]}, {proposer}]", "domains=[transforms, arithmetic]", "rounds=2"],
+    )
+    check_log(folder)
+    roles = ask(
+        folder,
+        "SELECT DISTINCT role FROM batch_rows r JOIN batches b USING (batch_id) "
+        "WHERE b.policy = 'solver' ORDER BY role",
+    )
+    assert roles == [("proposer",), ("solver",)]
+
+
+def test_a_policy_that_is_not_trained_stays(tmp_path: Path) -> None:
+    folder = play(tmp_path / "run", ["policies.proposer.trained=false", "rounds=2"])
+    assert ask(folder, "SELECT policy_version FROM policies WHERE policy = 'proposer'") == [("proposer@0",)]
+
+
+def test_the_same_seed_gives_the_same_log(tmp_path: Path) -> None:
+    a, b = (play(tmp_path / name, []) for name in ("a", "b"))
+    assert differences(a, b) == []
+    assert (a / "batches").exists()
+
+
+def test_the_comparison_finds_what_differs(tmp_path: Path) -> None:
+    a = play(tmp_path / "a", ["rounds=1"])
+    b = play(tmp_path / "b", ["rounds=1", "seed=1"])
+    c = play(tmp_path / "c", ["rounds=2"])
+    found = differences(a, b)
+    assert any(line.startswith("problems: ") for line in found)
+    assert any(line.startswith("runs: row 0, seed: 0 and 1") for line in found)
+    assert "rounds: 1 rows and 2" in differences(a, c)
