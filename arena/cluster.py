@@ -10,7 +10,11 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
@@ -150,7 +154,17 @@ class Cluster:
         self.engines, self.verifiers = engines, verifiers
         self.librarian, self.learner = librarian, learner
         self.noticed: list[str] = []
+        self.busy = {"generating": 0.0, "verifying": 0.0, "training": 0.0}
+        """Seconds spent waiting for workers of a kind since the last round."""
         self._engine: EngineConfig = config.engine
+
+    @contextmanager
+    def _waiting(self, what: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.busy[what] += time.perf_counter() - started
 
     def generate(
         self, policy_version: str, requests: Sequence[Request], sampling: Sampling
@@ -160,9 +174,9 @@ class Cluster:
         size = self._engine.batch_size
         pieces = [order[at : at + size] for at in range(0, len(order), size)]
         done: list[Completion | None] = [None] * len(requests)
-        results = self.engines.map(
-            "generate", [(policy_version, [requests[i] for i in piece], sampling) for piece in pieces]
-        )
+        work = [(policy_version, [requests[i] for i in piece], sampling) for piece in pieces]
+        with self._waiting("generating"):
+            results = self.engines.map("generate", work)
         for piece, result in zip(pieces, results, strict=True):
             if isinstance(result, Failed):
                 lost = Completion("", [], [], 0, policy_version, "error", result.detail)
@@ -173,21 +187,23 @@ class Cluster:
 
     def judge(self, domain: str, texts: Sequence[str]) -> list[Judged | Failed]:
         """Proposals judged, in order."""
-        return _spread(
-            self.verifiers, "judge", len(texts), lambda at: (domain, list(texts[at])), list[Judged]
-        )
+        with self._waiting("verifying"):
+            return _spread(
+                self.verifiers, "judge", len(texts), lambda at: (domain, list(texts[at])), list[Judged]
+            )
 
     def step(
         self, episodes: Sequence[Episode], actions: Sequence[str], shown: Sequence[Sequence[str]]
     ) -> list[Stepped | Failed]:
         """Episodes stepped, in order."""
-        return _spread(
-            self.verifiers,
-            "step",
-            len(episodes),
-            lambda at: (list(episodes[at]), list(actions[at]), list(shown[at])),
-            list[Stepped],
-        )
+        with self._waiting("verifying"):
+            return _spread(
+                self.verifiers,
+                "step",
+                len(episodes),
+                lambda at: (list(episodes[at]), list(actions[at]), list(shown[at])),
+                list[Stepped],
+            )
 
     def read(self, committed: int, k: int, readings: Sequence[Reading]) -> list[list[Hit]]:
         """What attempts are shown. Raises WorkFailed."""
@@ -202,11 +218,13 @@ class Cluster:
 
     def learn(self, policy: str, parent: str, version: str, batch: str) -> Learned:
         """A new policy version. Raises WorkFailed."""
-        return cast("Learned", self.learner.call("learn", policy, parent, version, batch))
+        with self._waiting("training"):
+            return cast("Learned", self.learner.call("learn", policy, parent, version, batch))
 
     def first_version(self, policy: str, version: str) -> str:
         """Version 0 of a policy; the SHA-256 of its weights. Raises WorkFailed."""
-        return cast("str", self.learner.call("first_version", policy, version))
+        with self._waiting("training"):
+            return cast("str", self.learner.call("first_version", policy, version))
 
     def close(self) -> None:
         """Stop what was started."""
@@ -230,6 +248,24 @@ def _cpus(c: ClusterConfig) -> float:
     return _ENGINE * c.engines + _VERIFIER * c.verifiers + _LIBRARIAN + _LEARNER
 
 
+@contextmanager
+def _unobtrusive() -> Iterator[None]:
+    """Start Ray without its notice on the console, and without its handler of SIGTERM.
+
+    Ray turns token authentication on for a cluster that it starts and says so; only the saying is muted. Its
+    handler would end this process before the log is let go of.
+    """
+    logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
+    if threading.current_thread() is not threading.main_thread():
+        yield  # handlers belong to the main thread: Ray sets none here
+        return
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+
+
 class RayCluster(Cluster):
     """A cluster whose workers are Ray actors; it leaves a Ray that it did not start running."""
 
@@ -243,16 +279,17 @@ class RayCluster(Cluster):
         self._ray = ray
         self._started = not ray.is_initialized()
         if self._started:
-            ray.init(
-                address=c.address,
-                # actors beyond the CPUs would wait for ever, and the run with them
-                num_cpus=None if c.address else max(4, os.cpu_count() or 1, math.ceil(_cpus(c))),
-                include_dashboard=False,
-                logging_level=logging.ERROR,
-                log_to_driver=False,
-                configure_logging=False,
-                namespace="ludus",
-            )
+            with _unobtrusive():
+                ray.init(
+                    address=c.address,
+                    # actors beyond the CPUs would wait for ever, and the run with them
+                    num_cpus=None if c.address else max(4, os.cpu_count() or 1, math.ceil(_cpus(c))),
+                    include_dashboard=False,
+                    logging_level=logging.ERROR,
+                    log_to_driver=False,
+                    configure_logging=False,
+                    namespace="ludus",
+                )
         noticed: list[str] = []
 
         def pool(cls: type, *args: Any, count: int = 1, cpus: float) -> RayPool:

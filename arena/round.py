@@ -83,6 +83,7 @@ class Play:
             self.event("infrastructure", "restart", "cluster", note)
         self.cluster.noticed.clear()
         self.rows.rounds.append(self._summary())
+        self.cluster.busy = dict.fromkeys(self.cluster.busy, 0.0)
         return self.rows
 
     def settle(self) -> None:
@@ -170,6 +171,9 @@ class Play:
             learn_seconds=seconds["learn"],
             sleep_seconds=seconds["sleep"],
             evaluate_seconds=seconds["evaluate"],
+            generating_seconds=self.cluster.busy["generating"],
+            verifying_seconds=self.cluster.busy["verifying"],
+            training_seconds=self.cluster.busy["training"],
             previous_commit_seconds=self.state.commit_seconds,
             seconds=time.perf_counter() - self._clock,
         )

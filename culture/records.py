@@ -63,6 +63,9 @@ class Round:
     learn_seconds: float
     sleep_seconds: float
     evaluate_seconds: float
+    generating_seconds: float
+    verifying_seconds: float
+    training_seconds: float
     previous_commit_seconds: float | None
     seconds: float
 

@@ -45,6 +45,9 @@ CREATE TABLE rounds (
     learn_seconds DOUBLE NOT NULL,
     sleep_seconds DOUBLE NOT NULL,
     evaluate_seconds DOUBLE NOT NULL,
+    generating_seconds DOUBLE NOT NULL,
+    verifying_seconds DOUBLE NOT NULL,
+    training_seconds DOUBLE NOT NULL,
     previous_commit_seconds DOUBLE,
     seconds DOUBLE NOT NULL
 );
@@ -71,6 +74,9 @@ COMMENT ON COLUMN rounds.write_seconds IS 'Time in the write phase, in seconds.'
 COMMENT ON COLUMN rounds.learn_seconds IS 'Time in the learn phase, in seconds.';
 COMMENT ON COLUMN rounds.sleep_seconds IS 'Time in the sleep phase, in seconds.';
 COMMENT ON COLUMN rounds.evaluate_seconds IS 'Time in the evaluate phase, in seconds.';
+COMMENT ON COLUMN rounds.generating_seconds IS 'Time that the round waited for engines, in any phase, in seconds.';
+COMMENT ON COLUMN rounds.verifying_seconds IS 'Time that the round waited for verifiers, in any phase, in seconds.';
+COMMENT ON COLUMN rounds.training_seconds IS 'Time that the round waited for the learner, in any phase, in seconds; round 0 includes the warm-up.';
 COMMENT ON COLUMN rounds.previous_commit_seconds IS 'Time that committing the round before took, in seconds; NULL in the first round of a process.';
 COMMENT ON COLUMN rounds.seconds IS 'Time from the start of the round to its commit, in seconds.';
 
