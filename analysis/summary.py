@@ -1,0 +1,217 @@
+"""What a run came to, in words and numbers, from its log alone; of a run that goes on, so far."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import duckdb
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from scipy import stats
+
+from analysis.effect import Effect, culture_effect
+from analysis.history import START, difficulties, scores
+
+PHASES = ("request", "propose", "attempt", "judge", "write", "learn", "sleep", "evaluate")
+WINDOW = 10
+"""Rounds at either end of a run that are compared, or half of its rounds where it is shorter than two."""
+
+
+@dataclass(slots=True)
+class Section:
+    """A title, and lines of a label and a text."""
+
+    title: str
+    lines: list[tuple[str, str]] = field(default_factory=list)
+
+
+def summary(connection: duckdb.DuckDBPyConnection) -> list[Section]:
+    """All there is to say; one section where no round is committed yet."""
+    head = _head(connection)
+    if head.lines[-1] == NOTHING:
+        return [head]
+    return [
+        head,
+        _learned(connection),
+        _proposals(connection),
+        _library(connection),
+        _time(connection),
+    ]
+
+
+def headline(connection: duckdb.DuckDBPyConnection) -> tuple[int, int | None, str]:
+    """Rounds committed, the seed, and the last held-out shares, for a list of runs."""
+    done = _one(connection, "SELECT count(*) FROM rounds")[0]
+    seed = connection.execute("SELECT seed FROM runs").fetchone()
+    last = {(s.domain, s.policy): s for s in scores(connection)}
+    shares = ", ".join(f"{domain} {s.share:.1%}" for (domain, _), s in last.items())
+    return int(str(done)), None if seed is None else int(seed[0]), shares or "-"
+
+
+NOTHING = ("rounds", "none committed yet")
+
+
+def _one(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[object, ...]:
+    row = connection.execute(sql).fetchone()
+    assert row is not None
+    return tuple(row)
+
+
+def _head(connection: duckdb.DuckDBPyConnection) -> Section:
+    section = Section("Run")
+    run = connection.execute("SELECT name, seed, started_at, code_version FROM runs").fetchone()
+    if run is None:
+        section.lines.append(NOTHING)
+        return section
+    rounds, attempts, admitted = _one(
+        connection, "SELECT count(*), sum(attempts)::BIGINT, sum(admitted)::BIGINT FROM rounds"
+    )
+    section.lines = [
+        ("name", f"{run[0]}, seed {run[1]}"),
+        ("started", f"{run[2]:%Y-%m-%d %H:%M} UTC, ludus {run[3]}"),
+        ("rounds", f"{rounds}, with {admitted:,} problems and {attempts:,} attempts"),
+    ]
+    return section
+
+
+def _learned(connection: duckdb.DuckDBPyConnection) -> Section:
+    section = Section("What was learned")
+    found = scores(connection)
+    for domain, policy in dict.fromkeys((s.domain, s.policy) for s in found):
+        mine = [s for s in found if (s.domain, s.policy) == (domain, policy)]
+        ends = [
+            f"{s.share:.1%} {_interval(*s.interval, percent=True)} "
+            + ("at the start" if s.round == START else f"in round {s.round}")
+            for s in (mine[0], mine[-1])[: len(mine)]
+        ]
+        section.lines.append(
+            (f"{domain}, held out", f"{policy}: {' -> '.join(ends)}; {mine[-1].anchors} anchors")
+        )
+    by_domain = difficulties(connection)
+    for domain in dict.fromkeys(d.domain for d in by_domain):
+        line = [d for d in by_domain if d.domain == domain]
+        text = f"mean {line[0].mean:.2f} in round {line[0].round}"
+        if len(line) > 1:
+            text += f" -> {line[-1].mean:.2f} in round {line[-1].round}"
+        text += f"; {_correlation([d.round for d in line], [d.mean for d in line])}"
+        section.lines.append((f"{domain}, difficulty", text))
+    return section
+
+
+def _correlation(rounds: Sequence[int], values: Sequence[float]) -> str:
+    """Spearman's rank correlation of a series with its rounds, in words."""
+    if len(rounds) < 3 or len(set(values)) == 1:
+        return "too little to correlate with the round"
+    rho = float(stats.spearmanr(rounds, values).statistic)
+    return f"Spearman correlation with the round {rho:+.2f} over {len(rounds)} rounds"
+
+
+def _proposals(connection: duckdb.DuckDBPyConnection) -> Section:
+    """Of what policies wrote: the operator's mutations are always valid, and would flatter them."""
+    section = Section("Proposals that policies wrote")
+    first, last = (int(str(x)) for x in _one(connection, "SELECT min(round), max(round) FROM rounds"))
+    width = max(1, min(WINDOW, (last - first + 1) // 2))
+    windows = [(first, first + width - 1), (last - width + 1, last)]
+    for label, low, high in [("first", *windows[0]), ("last", *windows[1])]:
+        total, valid, new = connection.execute(
+            """
+            SELECT count(*), count(*) FILTER (answer_key IS NOT NULL),
+                count(*) FILTER (answer_key IS NOT NULL AND reason IS DISTINCT FROM 'duplicate')
+            FROM problems WHERE origin = 'policy' AND failure_source IS DISTINCT FROM 'infrastructure'
+                AND round BETWEEN ? AND ?
+            """,
+            [low, high],
+        ).fetchone() or (0, 0, 0)
+        rounds = f"round {low}" if low == high else f"rounds {low}-{high}"
+        text = f"{_share(valid, total)} valid, {_share(new, valid)} of those new ({total} proposals)"
+        section.lines.append((f"{label}: {rounds}", text))
+    return section
+
+
+def _library(connection: duckdb.DuckDBPyConnection) -> Section:
+    section = Section("The library")
+    (state,) = _one(connection, "SELECT state FROM rounds ORDER BY round DESC LIMIT 1")
+    notes = int(json.loads(str(state))["library_size"])
+    (revisions,) = _one(connection, "SELECT count(*) FROM revisions WHERE outcome <> 'archived'")
+    section.lines.append(("size", f"{notes} notes on the shelves, {revisions} revisions written"))
+    effects = culture_effect(connection)
+    for effect in effects:
+        section.lines.append((f"{effect.treatment} - {effect.control}", effect_text(effect)))
+    if effects and effects[0].treatment == "library":
+        text = f"{effects[0].read_share:.1%} of the attempts in the library arm; all of them count above"
+        section.lines.append(("found a note", text))
+    return section
+
+
+def effect_text(effect: Effect) -> str:
+    """An effect in one line: percentage points, 95% interval, numbers of attempts and problems."""
+    text = f"{100 * effect.difference:+.2f} points"
+    if effect.low is not None and effect.high is not None:
+        text += f" {_interval(100 * effect.low, 100 * effect.high)}"
+    else:
+        text += " (too little varies for an interval)"
+    return f"{text}; {effect.treated} and {effect.controls} attempts at {effect.problems} problems"
+
+
+def _time(connection: duckdb.DuckDBPyConnection) -> Section:
+    section = Section("Time")
+    sums = ", ".join(f"sum({phase}_seconds)" for phase in PHASES)
+    wall, commits, *phases = (
+        float(str(x))
+        for x in _one(
+            connection,
+            f"SELECT sum(seconds), coalesce(sum(previous_commit_seconds), 0), {sums} FROM rounds",
+        )
+    )
+    section.lines.append(("rounds", f"{wall:.1f} s; commits {commits:.1f} s"))
+    shares = sorted(zip(phases, PHASES, strict=True), reverse=True)
+    text = ", ".join(f"{phase} {s:.1f} s ({_share(s, wall)})" for s, phase in shares if s >= 0.0005 * wall)
+    section.lines.append(("phases", text))
+    generated, generating, trained, training = (
+        float(str(x))
+        for x in _one(
+            connection,
+            "SELECT sum(generated_tokens), sum(generating_seconds), sum(trained_tokens), "
+            "sum(learn_seconds + sleep_seconds) FROM rounds",
+        )
+    )
+    speeds = [
+        f"{what} {tokens:,.0f} tokens in {seconds:.1f} s"
+        for what, tokens, seconds in (
+            ("generated", generated, generating),
+            ("trained on", trained, training),
+        )
+    ]
+    section.lines.append(("tokens", ", ".join(speeds)))
+    return section
+
+
+def _share(part: float, whole: float) -> str:
+    return f"{part / whole:.1%}" if whole else "none"
+
+
+def _interval(low: float, high: float, *, percent: bool = False) -> str:
+    if math.isnan(low) or math.isnan(high):
+        raise ValueError(f"expected an interval of numbers, got [{low}, {high}]")
+    return f"[{low:.1%}, {high:.1%}]" if percent else f"[{low:+.2f}, {high:+.2f}]"
+
+
+def print_sections(sections: Sequence[Section], console: Console) -> None:
+    """To a terminal with wrapping that keeps the labels apart, elsewhere a line each, whole."""
+    for section in sections:
+        console.print()
+        console.print(Text(section.title, style="bold"))
+        wide = max(len(label) for label, _ in section.lines)
+        for label, text in section.lines:
+            if console.is_terminal:
+                table = Table.grid(padding=(0, 2, 0, 0))
+                table.add_column(width=wide + 2)
+                table.add_row(Text(f"  {label}"), Text(text))
+                console.print(table)
+            else:
+                line = f"  {label:{wide}}  {text}"
+                console.print(line, markup=False, highlight=False, soft_wrap=True)

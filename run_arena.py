@@ -1,0 +1,413 @@
+"""The command line: run, resume, sql, info, presets, schema."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import duckdb
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from arena.faults import ConfigError, nearest
+from arena.run_files import CONFIG, PICTURE
+from arena.run_names import (
+    RUNS,
+    Wrong,
+    check_config,
+    check_name,
+    config_tree,
+    find,
+    free_name,
+    named,
+    names,
+    slug,
+)
+from arena.settings import PRESETS, load, presets
+from culture.catalog import LakeError, connect
+
+if TYPE_CHECKING:
+    from analysis.tabular import Format
+    from arena.run import Run
+
+# What a run needs (PyTorch, Ray) takes seconds to import, so only the commands that need it do.
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+BEGIN = """\
+Ludus: a school that language models run for themselves.
+
+  python run_arena.py run tiny                  a run of seconds, to see every phase
+  python run_arena.py info tiny-seed0           what it came to
+  python run_arena.py sql tiny-seed0 "SELECT round, admitted, mean_difficulty FROM rounds ORDER BY round"
+
+`run spark` is the real thing on two cores; `presets` lists the others, `--help` all commands."""
+QUERIES = (
+    "SELECT round, admitted, mean_difficulty, correct / attempts AS solved FROM rounds ORDER BY round",
+    "SELECT arm, count(*) AS attempts, avg(correct::INT) AS solved FROM attempts GROUP BY arm ORDER BY arm",
+    "SELECT reason, count(*) AS n, any_value(text) AS example FROM problems WHERE reason IS NOT NULL "
+    "GROUP BY reason ORDER BY n DESC",
+)
+"""Queries to try next."""
+
+RunsFolder = Annotated[Path, typer.Option("--runs", help="Folder that the runs are in.")]
+
+
+@app.callback(invoke_without_command=True)
+def begin(context: typer.Context) -> None:
+    """Ludus: a school that language models run for themselves."""
+    if context.invoked_subcommand is None:
+        typer.echo(BEGIN)
+
+
+@app.command("run")
+def run_command(
+    source: Annotated[str, typer.Argument(metavar="PRESET|FILE.yaml", help="A preset, or a YAML file.")],
+    name: Annotated[str | None, typer.Option(help="Name of the run; by default PRESET-seedN.")] = None,
+    rounds: Annotated[int | None, typer.Option(help="Length of the run, in rounds.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of every random stream.")] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override, as in learner.lr=1e-4."),
+    ] = None,
+    runs: RunsFolder = RUNS,
+) -> None:
+    """Start a run and play it to its end. Ctrl-C stops it; `resume` goes on."""
+    with _told():
+        if name is not None:
+            check_name(name, runs)
+        given = list(overrides or [])
+        given += [
+            f"{key}={value}" for key, value in (("rounds", rounds), ("seed", seed)) if value is not None
+        ]
+        from arena.config import RunConfig
+
+        config = load(source, given, RunConfig)
+        name = name or free_name(f"{slug(Path(source).stem)}-seed{config.seed}", runs)
+        with _playing(runs / name):
+            from arena.run import Run
+
+            run = Run.create(runs / name, config)
+            _play(run)
+        _end(runs / name)
+
+
+@app.command()
+def resume(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Name of a run, or its folder.")],
+    rounds: Annotated[int | None, typer.Option(min=1, help="Make it so many rounds long in all.")] = None,
+    runs: RunsFolder = RUNS,
+) -> None:
+    """Go on with a run after its last committed round, or make it longer."""
+    with _told():
+        folder = find(run, runs)
+        with _playing(folder):
+            from arena.run import Run
+
+            check_config(folder)
+            opened = Run.open(folder)
+            done = opened.state.round + 1
+            if rounds is not None and rounds != opened.config.rounds:
+                opened.close()
+                if rounds < done:
+                    raise Wrong(
+                        f"expected --rounds of {done} or more, as so many are committed, got {rounds}"
+                    )
+                opened = Run.open(folder, rounds=rounds)
+            finished = opened.finished
+            if finished:
+                opened.close()
+                more = f"resume {named(folder)} --rounds {done + 20}"
+                typer.echo(f"all {done} rounds are played; to make it longer: python run_arena.py {more}")
+            else:
+                _play(opened)
+        _end(folder)
+
+
+@app.command()
+def sql(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Name of a run, or its folder.")],
+    query: Annotated[str, typer.Argument(help="One SELECT.")],
+    form: Annotated[str, typer.Option("--format", help="table, csv, json or parquet.")] = "table",
+    at: Annotated[
+        int | None, typer.Option(help="Version of the log to look at; the latest by default.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write, instead of the console.")] = None,
+    runs: RunsFolder = RUNS,
+) -> None:
+    """Query a run's log, finished or going on. It can only be read."""
+    with _told():
+        from analysis.tabular import rendered
+        from culture.queries import Refused, select
+
+        if form not in ("table", "csv", "json", "parquet"):
+            near = nearest(form, ["table", "csv", "json", "parquet"])
+            advice = f"; write {near!r} instead" if near else ""
+            raise Wrong(f"expected table, csv, json or parquet for --format, got {form!r}{advice}")
+        terminal = out is None and sys.stdout.isatty()
+        if form == "parquet" and terminal:
+            raise Wrong("expected a file for Parquet, got a terminal; write --out FILE, or pipe it")
+        folder = find(run, runs)
+        if at is not None:
+            _check_version(folder, at)
+        with connect(folder, at=at) as connection:
+            try:
+                table = select(connection, query)
+            except (Refused, duckdb.Error) as error:
+                raise Wrong(str(error)) from error
+        width = Console().width if terminal else None
+        data = rendered(table, cast("Format", form), width=width)
+        if out is not None:
+            out.write_bytes(data)
+            return
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+
+@app.command()
+def info(
+    run: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="A run; without, all are listed.")
+    ] = None,
+    picture: Annotated[bool, typer.Option("--picture", help="Draw the picture anew.")] = False,
+    runs: RunsFolder = RUNS,
+) -> None:
+    """What a run came to, or has come to so far; without a name, all runs."""
+    with _told():
+        if run is None:
+            if picture:
+                raise Wrong("expected a run to draw, got none; write info RUN --picture")
+            _list_runs(runs)
+            return
+        folder = find(run, runs)
+        if picture:
+            with connect(folder) as connection:
+                if connection.execute("SELECT count(*) FROM rounds").fetchone() == (0,):
+                    raise Wrong(f"expected a committed round to draw, got none in {folder} yet")
+            _draw(folder)
+        _summarise(folder)
+
+
+@app.command("presets")
+def presets_command() -> None:
+    """The configurations that come with Ludus."""
+    with _told():
+        from arena.config import RunConfig
+
+        table = Table("preset", "rounds", "what it is", box=None, pad_edge=False)
+        for name in presets():
+            first = (PRESETS / f"{name}.yaml").read_text(encoding="utf-8").partition("\n")[0]
+            rounds = load(name, [], RunConfig).rounds
+            table.add_row(name, str(rounds), first.removeprefix("#").strip() if first[:1] == "#" else "")
+        _console().print(table)
+
+
+@app.command()
+def schema(
+    table: Annotated[str | None, typer.Argument(metavar="[TABLE]", help="One table; without, all.")] = None,
+) -> None:
+    """Tables of the log, their columns, types and comments."""
+    with _told():
+        from culture.columns import SCHEMA, declared
+
+        if table is not None and table not in declared():
+            near = nearest(table, declared())
+            advice = f"write {near!r} instead" if near else "write one of these"
+            raise Wrong(f"expected a table of the log, got {table!r}; {advice} ({', '.join(declared())})")
+        with duckdb.connect() as connection:
+            connection.execute(SCHEMA.read_text(encoding="utf-8"))
+            rows = connection.execute("SELECT table_name, comment FROM duckdb_tables()").fetchall()
+        for name, comment in rows:
+            if table not in (None, name):
+                continue
+            typer.echo(f"{name}: {comment}")
+            columns = declared()[name]
+            wide, typed = max(len(c.name) for c in columns), max(len(c.type) for c in columns)
+            for c in columns:
+                typer.echo(f"  {c.name:{wide}}  {c.type:{typed}}  {c.comment}")
+            typer.echo()
+
+
+# -- a run that is played ------------------------------------------------------------------------------
+@contextmanager
+def _playing(folder: Path) -> Iterator[None]:
+    """Ctrl-C and SIGTERM stop what is played within, and say how to go on."""
+    from arena.stopping import stoppable
+
+    with stoppable() as stop, _told(folder):
+        try:
+            _quiet()
+            yield
+        except BaseException:
+            if stop.signal is None:
+                raise
+            _stopped(folder)
+            raise typer.Exit(stop.exit_code) from None
+
+
+def _play(run: Run) -> None:
+    from arena.console import Board
+
+    console = _console()
+    done, total = run.state.round + 1, run.config.rounds
+    console.print(f"{run.folder}: rounds {done + 1} to {total}", markup=False, highlight=False)
+    try:
+        with Board(run, console) as board:
+            run.play(board)
+    finally:
+        run.close()
+
+
+def _stopped(folder: Path) -> None:
+    """After Ctrl-C: what there is, and how to go on."""
+    console = _console()
+    if not (folder / CONFIG).exists():
+        console.print("stopped before the run was begun; nothing was kept", highlight=False)
+        return
+    try:
+        with connect(folder) as connection:
+            from analysis.summary import headline
+
+            done, _, shares = headline(connection)
+        console.print(f"\nstopped after {done} committed rounds; held out: {shares}", highlight=False)
+        if done:
+            _draw(folder)
+            console.print(f"picture: {folder / PICTURE}", markup=False, highlight=False, soft_wrap=True)
+    except LakeError:
+        console.print("\nstopped while the log was being made; no round is committed", highlight=False)
+    again = f"go on with: python run_arena.py resume {named(folder)}"
+    console.print(again, markup=False, highlight=False, soft_wrap=True)
+
+
+def _end(folder: Path) -> None:
+    _draw(folder)
+    _summarise(folder)
+
+
+def _draw(folder: Path) -> None:
+    from analysis.pictures import curriculum_picture
+
+    with connect(folder) as connection:
+        curriculum_picture(connection, folder / PICTURE)
+
+
+def _summarise(folder: Path) -> None:
+    from analysis.summary import print_sections, summary
+
+    with connect(folder) as connection:
+        sections = summary(connection)
+    console = _console()
+    print_sections(sections, console)
+    if (folder / PICTURE).exists():
+        console.print(f"\npicture: {folder / PICTURE}", markup=False, highlight=False, soft_wrap=True)
+    console.print("\nto look further:", highlight=False)
+    for query in QUERIES:
+        line = f'  python run_arena.py sql {named(folder)} "{query}"'
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _list_runs(runs: Path) -> None:
+    from analysis.summary import headline
+
+    found = names(runs)
+    if not found:
+        typer.echo(f"no runs in {runs} yet; begin with: python run_arena.py run tiny")
+        return
+    table = Table("run", "rounds", "of", "seed", "held out", box=None, pad_edge=False)
+    for name in found:
+        planned = "?"
+        try:
+            planned = str(config_tree(runs / name).get("rounds", "?"))
+            with connect(runs / name) as connection:
+                done, seed, shares = headline(connection)
+            table.add_row(name, str(done), planned, "-" if seed is None else str(seed), shares)
+        except (LakeError, duckdb.Error) as error:
+            table.add_row(name, "?", planned, "?", Text(f"unreadable: {error}", overflow="ellipsis"))
+    _console().print(table)
+
+
+def _check_version(folder: Path, at: int) -> None:
+    with connect(folder) as connection:
+        rows = connection.execute("SELECT snapshot_id FROM lake.snapshots() ORDER BY 1").fetchall()
+    versions = [int(row[0]) for row in rows]
+    if at not in versions:
+        raise Wrong(f"expected a version from {versions[0]} to {versions[-1]} for --at, got {at}")
+
+
+# -- what goes wrong -----------------------------------------------------------------------------------
+@contextmanager
+def _told(folder: Path | None = None) -> Iterator[None]:
+    """Errors become a message and an exit code: 2 for what was asked, 1 for what happened.
+
+    ``folder`` is that of the run being played, where there is one: then anything unforeseen is said in one
+    line too, with how to go on.
+    """
+    try:
+        yield
+    except (typer.Exit, BrokenPipeError):
+        raise
+    except Exception as error:
+        if os.environ.get("LUDUS_DEBUG") == "1":
+            raise
+        found = _explained(error, folder)
+        if found is None:
+            raise
+        message, code = found
+        typer.echo(message, err=True)
+        raise typer.Exit(code) from None
+
+
+def _explained(error: Exception, folder: Path | None) -> tuple[str, int] | None:
+    """What to say of an error and the exit code; None for an error in the program itself."""
+    if isinstance(error, Wrong | ConfigError):
+        return str(error), 2
+    if isinstance(error, LakeError):
+        return str(error), 1
+    if isinstance(error, duckdb.Error):
+        return f"expected a log of this version of Ludus, got: {error}", 1
+    if isinstance(error, OSError):
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        return f"{error}; {'make room on the disk' if full else 'mend what it names'}, then try again", 1
+    if _is_run_error(error):
+        return str(error), 1
+    if folder is None:
+        return None
+    return (
+        f"the run stopped: {type(error).__name__}: {error}\n"
+        f"What was committed is safe. To go on: python run_arena.py resume {named(folder)}\n"
+        "LUDUS_DEBUG=1 shows where it happened"
+    ), 1
+
+
+def _is_run_error(error: Exception) -> bool:
+    """Whether it is one of those that a run raises with a message for people; their modules load late."""
+    from agents.checkpoints import CheckpointError
+    from arena.run import RunError
+
+    return isinstance(error, RunError | CheckpointError)
+
+
+def _console() -> Console:
+    # Made anew each time: the streams may have been replaced since. What is piped is not wrapped.
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=10_000)
+
+
+def _quiet() -> None:
+    """No bars and notices of libraries between the lines of the display."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
+if __name__ == "__main__":
+    app()
