@@ -22,6 +22,8 @@ class WarmUpConfig(BaseModel):
     """Peak learning rate of AdamW; no unit."""
     solve_target: float = Field(default=2.0, gt=0)
     """Largest difficulty that the warm-up teaches to solve, in the domain's unit."""
+    read_target: float = Field(default=12.0, gt=0)
+    """Largest difficulty of the problems that notes are read about, in the domain's unit."""
     propose_target: float = Field(default=4.0, gt=0)
     """Largest difficulty that the warm-up shows as proposals, in the domain's unit."""
     read_share: float = Field(default=0.15, ge=0, le=1)

@@ -21,8 +21,6 @@ from culture.seeds import derive, generator
 
 _POOL = 4000
 """Problems of each kind that are executed at a time."""
-_READ_FACTOR = 3.0
-"""Notes are read about problems up to so many times harder than those that can be solved."""
 
 
 class _Problems:
@@ -61,7 +59,7 @@ class _Lessons:
         banned = {anchor.spec for anchor in domain.anchors(64)}
         pool = (sandbox, self.rng, banned)
         self.solve = _Problems(domain, config.solve_target, *pool)
-        self.read = _Problems(domain, config.solve_target * _READ_FACTOR, *pool)
+        self.read = _Problems(domain, config.read_target, *pool)
         self.propose = _Problems(domain, config.propose_target, *pool)
 
     def row(self) -> tuple[str, str, str]:
