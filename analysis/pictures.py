@@ -137,12 +137,16 @@ def _success(axes: Axes, connection: duckdb.DuckDBPyConnection) -> None:
                 linewidth=1.8,
                 label=f"{domain}: held out{who}",
             )
-    axes.set_ylim(0, 1)
+    axes.set_ylim(-0.02, 1)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     _legend(axes)
     if any(s.round == START for s in held_out):
         last = max([r[1] for r in rows] + [s.round for s in held_out])
-        ticks = [t for t in MaxNLocator(integer=True).tick_values(0, max(1, last)) if last / 15 < t <= last]
+        ticks = [
+            t
+            for t in MaxNLocator(integer=True).tick_values(0, max(1, last))
+            if 0 <= t <= last and (last < 15 or t > last / 15)
+        ]
         axes.set_xticks([START, *ticks], ["start", *(f"{t:.0f}" for t in ticks)])
 
 
@@ -208,7 +212,8 @@ def _cells(axes: Axes, connection: duckdb.DuckDBPyConnection) -> None:
         axes.set_yticks(range(len(names)), labels, fontsize=7 if len(names) > 24 else 9)
     axes.set_xlabel("round of the evaluation")
     axes.set_ylabel("anchor cell, the easiest on top")
-    if len(times) <= 20 and len(names) <= 24:
+    numbered = len(times) <= 20 and len(names) <= 32
+    if numbered:
         for (row, column), share in np.ndenumerate(image):
             if not np.isnan(share):
                 axes.text(
@@ -217,11 +222,11 @@ def _cells(axes: Axes, connection: duckdb.DuckDBPyConnection) -> None:
                     f"{100 * share:.0f}",
                     ha="center",
                     va="center",
-                    fontsize=8,
+                    fontsize=8 if len(names) <= 24 else 6,
                     color="black" if share > 0.5 else "white",
                 )
     bar = axes.figure.colorbar(drawn, ax=axes, format=PercentFormatter(1))
-    bar.set_label("share right (numbers in per cent)")
+    bar.set_label("share right" + (" (numbers in per cent)" if numbered else ""))
 
 
 def _every(x: list[int]) -> int:

@@ -125,10 +125,11 @@ def _shown(play: Play, t: _Try, hits: Sequence[Hit]) -> list[str]:
     """Hits as text for a prompt; what is shown is a row of ``reads``."""
     shown: list[str] = []
     limit = play.config.library.max_note_chars
+    alphabet = set(play.state.domains[t.problem.domain].alphabet)
     for hit in hits:
         text = quote(hit.body, control_tokens=CONTROL_TOKENS, limit=limit)
-        if not text:
-            continue
+        if not text or (t.episode.form == "terse" and not alphabet.issuperset(text)):
+            continue  # the environment would leave it out
         play.rows.reads.append(
             Read(
                 attempt_id=t.attempt_id,

@@ -252,8 +252,8 @@ def _cpus(c: ClusterConfig) -> float:
 def _unobtrusive() -> Iterator[None]:
     """Start Ray without its notice on the console, and without its handler of SIGTERM.
 
-    Ray turns token authentication on for a cluster that it starts and says so; only the saying is muted. Its
-    handler would end this process before the log is let go of.
+    Ray turns token authentication on for a cluster that it starts and says so; only the saying is muted.
+    Its handler would end this process before the log is let go of.
     """
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
     if threading.current_thread() is not threading.main_thread():

@@ -16,6 +16,8 @@ from culture.config import LakeConfig, LibraryConfig
 from culture.records import Arm
 from curricula.config import CurriculumConfig
 
+MOST_ANCHORS = 64
+"""Anchors of a cell that any run may use; no warm-up teaches one of them."""
 _STRICT = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
@@ -58,7 +60,7 @@ class EvaluationConfig(BaseModel):
 
     every: int = Field(default=5, ge=1)
     """The anchors are answered every so many rounds, and before the first and after the last, in rounds."""
-    per_cell: int = Field(default=12, ge=1, le=1000)
+    per_cell: int = Field(default=12, ge=1, le=MOST_ANCHORS)
     """Anchors in each cell of the grid, in anchors."""
 
 
@@ -145,6 +147,12 @@ class RunConfig(BaseModel):
             problems.append(
                 f"policies: expected every policy to have an agent, got none for {listed(idle)}; take it "
                 "out, or name it in a group of the population"
+            )
+        gradient = "grpo" in (self.learner.solver.objective, self.learner.proposer.objective)
+        if gradient and self.engine.temperature != 1.0:
+            problems.append(
+                "engine.temperature: expected 1 with the objective grpo, whose ratios compare the policy "
+                f"with the distribution that was sampled from, got {self.engine.temperature:g}"
             )
         for name in self.domains:
             try:

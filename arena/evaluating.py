@@ -89,10 +89,12 @@ def measure(play: Play) -> None:
         for arm in ("library", "none", "placebo"):
             _share(play, domain, f"solve_rate_{arm}", [a.correct for a in attempts if a.arm == arm])
         for version in sorted({e.policy_version for e in rows.evaluations if e.domain == domain}):
+            policy = version.partition("@")[0]
             scored = [
                 e.correct for e in rows.evaluations if e.domain == domain and e.policy_version == version
             ]
-            _share(play, domain, f"held_out/{version.partition('@')[0]}", scored)
+            current = version == play.policies[policy].policy_version
+            _share(play, domain, f"held_out/{policy}" if current else f"held_out_before/{policy}", scored)
         sampled = [x for a in attempts for x in a.logprobs]
         if sampled:
             _put(play, domain, "surprisal", -sum(sampled) / len(sampled), len(sampled))

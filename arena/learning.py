@@ -100,10 +100,11 @@ def _rehearsed(play: Play, new: Sequence[Sample], goal: RoleObjective) -> list[S
 def _proposer_samples(play: Play) -> list[Sample]:
     """Proposals with what they were paid.
 
-    With ``answer_key`` the paid ones are imitated in proportion to their pay, the operator's among them, and
-    a fresh one is taught as the answer to a request for the difficulty that it turned out to have
+    With ``answer_key`` the paid ones are imitated in proportion to their pay, the operator's among them,
+    and a fresh one is taught as the answer to a request for the difficulty that it turned out to have
     (hindsight: Andrychowicz et al. 2017, arXiv 1707.01495), so that asking for a difficulty keeps its
-    meaning while pay favours others. With ``grpo`` sampled ones are compared within their kind of request, as there is one try at each.
+    meaning while pay favours others. With ``grpo`` sampled ones are compared within their kind of
+    request, as there is one try at each.
     """
     goal = play.config.learner.proposer
     imitate = goal.objective == "answer_key"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,8 @@ def stoppable() -> Iterator[Stop]:
         stop.signal = number
         for each in SIGNALS:
             signal.signal(each, signal.SIG_DFL)
+        # Not print: the signal may have come in the midst of one.
+        os.write(2, b"\nstopping; once more ends it at once\n")
         raise KeyboardInterrupt
 
     before = {each: signal.signal(each, handle) for each in SIGNALS}

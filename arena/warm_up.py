@@ -14,6 +14,7 @@ from transformers import LlamaForCausalLM
 from agents import spark
 from agents.config import LearnerConfig, PolicyConfig, WarmUpConfig
 from agents.learning.learner import new_optimizer, train_rows
+from arena.config import MOST_ANCHORS
 from arena.domains import make_domain
 from arena.domains.base import Domain, Executor, Rejected, Solution
 from culture.records import BatchRow, Form
@@ -56,7 +57,7 @@ class _Lessons:
     ) -> None:
         self.domain, self.config, self.form = domain, config, form
         self.rng = generator(seed, "warm_up", domain.name)
-        banned = {anchor.spec for anchor in domain.anchors(64)}
+        banned = {anchor.spec for anchor in domain.anchors(MOST_ANCHORS)}
         pool = (sandbox, self.rng, banned)
         self.solve = _Problems(domain, config.solve_target, *pool)
         self.read = _Problems(domain, config.read_target, *pool)

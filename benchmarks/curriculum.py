@@ -97,7 +97,9 @@ def figures(folder: Path) -> dict[str, float]:
         return {
             "held-out share at the start": one(held + "LIMIT 1)"),
             "held-out share at the end": one(held + "DESC LIMIT 1)"),
-            "Spearman of mean difficulty with round": float(stats.spearmanr(*zip(*difficulty, strict=True))[0]),
+            "Spearman of mean difficulty with round": float(
+                stats.spearmanr(*zip(*difficulty, strict=True))[0]
+            ),
             "mean difficulty, first round": float(difficulty[0][1]),
             "mean difficulty, last round": float(difficulty[-1][1]),
             "valid, worst ten rounds": one(share.format("valid_share")),
@@ -142,7 +144,9 @@ def report(options: argparse.Namespace) -> None:
     for other in ("no_selection", "untrained_proposer"):
         pairs = list(zip(gains["default"], gains[other], strict=False))
         if pairs:
-            print(f"\nheld-out share, default less {other}, paired by seed: {interval([a - b for a, b in pairs])}")
+            print(
+                f"\nheld-out share, default less {other}, paired by seed: {interval([a - b for a, b in pairs])}"
+            )
     for condition in CONDITIONS:
         for seed in range(options.seeds):
             folder = options.runs / f"{condition}-{seed}"

@@ -80,9 +80,7 @@ def generate_tokens_per_second(
     return sum(lengths) / (time.perf_counter() - started)
 
 
-def engine_tokens_per_second(
-    engine: SparkEngine, prompts: list[str], lengths: list[int]
-) -> float:
+def engine_tokens_per_second(engine: SparkEngine, prompts: list[str], lengths: list[int]) -> float:
     """The engine, its choice of tokens held to the same lengths as ``generate`` is."""
     held = {derive(0, "bench", i): n for i, n in enumerate(lengths)}
     choose = engine_module._choose

@@ -15,12 +15,28 @@ import pyarrow as pa
 
 ALLOWED = frozenset(
     [
-        "generate_series", "json_each", "json_tree", "range", "unnest",
-        "duckdb_columns", "duckdb_functions", "duckdb_tables", "duckdb_types", "duckdb_views",
-        "current_snapshot", "ducklake_current_snapshot", "ducklake_snapshots", "snapshots",
-        "ducklake_table_changes", "ducklake_table_deletions", "ducklake_table_info",
+        "generate_series",
+        "json_each",
+        "json_tree",
+        "range",
+        "unnest",
+        "duckdb_columns",
+        "duckdb_functions",
+        "duckdb_tables",
+        "duckdb_types",
+        "duckdb_views",
+        "current_snapshot",
+        "ducklake_current_snapshot",
+        "ducklake_snapshots",
+        "snapshots",
+        "ducklake_table_changes",
+        "ducklake_table_deletions",
+        "ducklake_table_info",
         "ducklake_table_insertions",
-        "table_changes", "table_deletions", "table_info", "table_insertions",
+        "table_changes",
+        "table_deletions",
+        "table_info",
+        "table_insertions",
     ]
 )
 """Functions that a FROM clause may call: those that read the log, its history or its schema."""

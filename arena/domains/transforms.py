@@ -238,8 +238,12 @@ class Transforms(Domain):
         )
 
     def features(self, spec: str, solution: Solution) -> dict[str, float]:
-        """``operations``, ``length`` of the start string, ``steps`` (characters that working it writes),
-        ``pairs`` (for every step, characters read times characters written), ``distinct_operations``, and ``letters`` (1 where the string is of letters, 0 of digits)."""
+        """Numbers about the spec and its working.
+
+        ``operations``, ``length`` of the start string, ``steps`` (characters that working it writes),
+        ``pairs`` (characters read times characters written, summed over the steps),
+        ``distinct_operations``, and ``letters`` (1 where the string is of letters, 0 of digits).
+        """
         operations, start = split(spec)
         return {
             "operations": float(len(operations)),

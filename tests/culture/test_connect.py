@@ -263,7 +263,9 @@ def test_a_folder_without_a_log_is_refused(tmp_path: Path) -> None:
 
 
 def test_attach_statements_quote_what_they_are_given(tmp_path: Path) -> None:
-    where = place(tmp_path / "My run", LakeConfig(catalog="postgres:host=db password='x'", data_path="s3://b/"))
+    where = place(
+        tmp_path / "My run", LakeConfig(catalog="postgres:host=db password='x'", data_path="s3://b/")
+    )
     assert where.remote
     assert attach_statement(where, write=False, at=7) == (
         "ATTACH 'ducklake:postgres:host=db password=''x''' AS lake (DATA_PATH 's3://b/My run/', "
