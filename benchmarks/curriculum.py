@@ -5,8 +5,8 @@
 Three conditions, the same seeds in each:
 
 * ``default``: the preset ``spark`` as it is;
-* ``no_selection``: the curriculum is ``uniform``: proposers write what they like, every valid new problem is
-  admitted and paid alike, nothing is mutated or replayed;
+* ``no_selection``: the curriculum is ``uniform``: proposers write what they like, every valid new problem
+  is admitted and paid alike, nothing is mutated or replayed;
 * ``untrained_proposer``: the proposers' policy stays as the warm-up left it.
 
 Everything else is equal: warm-up, rounds, requests and attempts a round, the solver's objective. Runs are
@@ -84,8 +84,9 @@ def figures(folder: Path) -> dict[str, float]:
             return float("nan") if row[0] is None else float(row[0])
 
         held = (
-            "SELECT avg(correct::INT) FROM evaluations WHERE policy_version = (SELECT policy_version FROM "
-            "evaluations WHERE policy_version LIKE 'solver@%' ORDER BY split_part(policy_version, '@', 2)::INT "
+            "SELECT avg(correct::INT) FROM evaluations WHERE policy_version = "
+            "(SELECT policy_version FROM evaluations WHERE policy_version LIKE 'solver@%' "
+            "ORDER BY split_part(policy_version, '@', 2)::INT "
         )
         difficulty = connection.execute(
             "SELECT round, mean_difficulty FROM rounds WHERE mean_difficulty IS NOT NULL ORDER BY round"
@@ -144,9 +145,8 @@ def report(options: argparse.Namespace) -> None:
     for other in ("no_selection", "untrained_proposer"):
         pairs = list(zip(gains["default"], gains[other], strict=False))
         if pairs:
-            print(
-                f"\nheld-out share, default less {other}, paired by seed: {interval([a - b for a, b in pairs])}"
-            )
+            differences = interval([a - b for a, b in pairs])
+            print(f"\nheld-out share, default less {other}, paired by seed: {differences}")
     for condition in CONDITIONS:
         for seed in range(options.seeds):
             folder = options.runs / f"{condition}-{seed}"

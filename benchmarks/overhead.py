@@ -76,8 +76,8 @@ def main() -> None:
             row = connection.execute(
                 "SELECT sum(generating_seconds), sum(verifying_seconds), sum(training_seconds), count(*), "
                 "sum(request_seconds), sum(propose_seconds), sum(attempt_seconds), sum(judge_seconds), "
-                "sum(write_seconds), sum(learn_seconds), sum(evaluate_seconds), sum(previous_commit_seconds) "
-                "FROM rounds"
+                "sum(write_seconds), sum(learn_seconds), sum(evaluate_seconds), "
+                "sum(previous_commit_seconds) FROM rounds"
             ).fetchone()
         assert row is not None
     work = sum(row[:3])

@@ -117,7 +117,8 @@ def run_lengths(run: Path, rows: int) -> tuple[list[str], list[int]]:
     """Prompts and completion lengths of the attempts of a run, drawn evenly over its rounds."""
     with culture.connect(run) as connection:
         found = connection.execute(
-            "SELECT prompt, len(token_ids) FROM attempts WHERE len(token_ids) > 0 ORDER BY attempt_id LIMIT ?",
+            "SELECT prompt, len(token_ids) FROM attempts WHERE len(token_ids) > 0 "
+            "ORDER BY attempt_id LIMIT ?",
             [rows],
         ).fetchall()
     return [p for p, _ in found], [int(n) for _, n in found]
@@ -164,8 +165,8 @@ def main() -> None:
         spread = f"{ratios[0][0]:.2f} to {ratios[-1][0]:.2f}"
         mean = statistics.mean(wanted)
         print(
-            f"{name:>5}: {ratio:.2f} times generate (pairs {spread}); engine {ours:,.0f}, generate {theirs:,.0f}"
-            f" tokens/s; mean length {mean:.1f}, longest {max(wanted)}"
+            f"{name:>5}: {ratio:.2f} times generate (pairs {spread}); engine {ours:,.0f}, "
+            f"generate {theirs:,.0f} tokens/s; mean length {mean:.1f}, longest {max(wanted)}"
         )
 
 
