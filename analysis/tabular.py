@@ -39,7 +39,7 @@ def _csv(table: pa.Table) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(table.column_names)
     for row in _rows(table):
-        writer.writerow(["" if v is None else v if isinstance(v, str) else _dumped(v) for v in row])
+        writer.writerow([_field(v) for v in row])
     return out.getvalue()
 
 

@@ -67,7 +67,7 @@ class LearnabilityConfig(_Section):
     buffer_size: Annotated[int, Field(ge=1)] = 1000
     """Problems kept in each domain for mutation and replay; the least learnable leave first."""
     pay_scale: Positive = 4.0
-    """Payment for one unit of learnability; at 4 a problem solved half the time earns 1 on average."""
+    """Payment for one unit of shrunk learnability; at 4 a problem that is solved half the time earns 1."""
     sampler: SamplerConfig = SamplerConfig()
     """How parents and replays are drawn."""
 

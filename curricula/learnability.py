@@ -87,8 +87,19 @@ class Learnability:
         return learnability(*_counts(candidates))
 
     def pay(self, candidates: Sequence[Candidate]) -> Floats:
-        """``pay_scale`` × learnability (n,); NaN with fewer than 2 attempts."""
-        return self._config.pay_scale * self.score(candidates)
+        """``pay_scale`` × p̃(1-p̃) (n,); NaN with fewer than 2 attempts.
+
+        A few attempts say little about one problem: paid by ``score``, a proposer is taught by luck, and
+        never to write what nobody can solve yet but everybody could learn. p̃ shrinks the problem's own
+        attempts to what is usual at its difficulty.
+        """
+        pay = np.full(len(candidates), np.nan)
+        known = _counts(candidates)[1] >= 2
+        for domain in self._domains:
+            at = [i for i, c in enumerate(candidates) if c.domain == domain and known[i]]
+            if at:
+                pay[at] = self._config.pay_scale * self._priority([candidates[i] for i in at])
+        return pay
 
     def frontier(self, domain: str) -> float:
         """The difficulty at which success is about ``target_success``, in the domain's unit.

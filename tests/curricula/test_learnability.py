@@ -29,9 +29,16 @@ def candidate(solved: int, tried: int) -> Candidate:
     ],
 )
 def test_golden_values(k, n, value):
+    assert make().score([candidate(k, n)]).tolist() == [pytest.approx(value)]
+
+
+@pytest.mark.parametrize(("k", "n", "shrunk"), [(0, 2, 1 / 3), (1, 2, 1 / 2), (2, 2, 2 / 3), (0, 4, 1 / 4)])
+def test_payment_shrinks_to_what_is_usual_at_the_difficulty(k, n, shrunk):
+    # at difficulty 3 half of all attempts succeed, which counts for prior_strength = 4 attempts
     strategy = make()
-    assert strategy.score([candidate(k, n)]).tolist() == [pytest.approx(value)]
-    assert strategy.pay([candidate(k, n)]).tolist() == [pytest.approx(4 * value)]
+    strategy.observe([problem("q", "a", 0, 3.0)], [attempt("q", "a", 0, i, i < 4) for i in range(8)])
+    assert strategy.pay([candidate(k, n)]).tolist() == [pytest.approx(4 * shrunk * (1 - shrunk))]
+    assert np.isnan(strategy.pay([candidate(0, 1)])).all()
 
 
 def test_unknown_below_two_attempts():
