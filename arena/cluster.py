@@ -216,10 +216,10 @@ class Cluster:
         done = self.librarian.call("close_round", committed, round, list(edits), dict(reads))
         return cast("Shelved", done)
 
-    def learn(self, policy: str, parent: str, version: str, batch: str) -> Learned:
+    def learn(self, policy: str, parent: str, version: str, batch: str, round: int) -> Learned:
         """A new policy version. Raises WorkFailed."""
         with self._waiting("training"):
-            return cast("Learned", self.learner.call("learn", policy, parent, version, batch))
+            return cast("Learned", self.learner.call("learn", policy, parent, version, batch, round))
 
     def first_version(self, policy: str, version: str) -> str:
         """Version 0 of a policy; the SHA-256 of its weights. Raises WorkFailed."""

@@ -180,7 +180,7 @@ def _train(
     )
     play.rows.batch_rows += rows
     try:
-        learned = play.cluster.learn(name, parent.policy_version, version, path)
+        learned = play.cluster.learn(name, parent.policy_version, version, path, play.round)
     except WorkFailed as error:
         # the number stays free, as it would be if the log were read back
         play.event("infrastructure", "learn_failed", version, str(error))

@@ -239,8 +239,11 @@ class LearnerWorker:
         self.config = config
         self.learner = Learner(config.learner, seed=config.seed)
 
-    def learn(self, policy: str, parent: str, version: str, batch: str) -> Learned:
+    def learn(self, policy: str, parent: str, version: str, batch: str, round: int) -> Learned:
         """Train version ``version`` of ``policy`` from ``parent`` on the Parquet file ``batch``."""
+        c = self.config
+        passed = min(1.0, round / max(1, c.rounds - 1))
+        lr = (c.policies[policy].lr or c.learner.lr) * (1 - (1 - c.learner.final_lr) * passed)
         return self.learner.learn(
             policy=policy,
             parent=parent,
@@ -248,7 +251,7 @@ class LearnerWorker:
             version=version,
             path=self.folder / CHECKPOINTS / version,
             rows=read_parquet(self.folder / batch),
-            lr=self.config.policies[policy].lr,
+            lr=lr,
         )
 
     def first_version(self, policy: str, version: str) -> str:

@@ -51,7 +51,8 @@ class LearnabilityConfig(_Section):
     start_targets: dict[str, Positive] = Field(default_factory=dict)
     """Difficulty, in the domain's unit, by domain name: replaces ``start_target`` for that domain."""
     minimum_target: Positive = 1.0
-    """Difficulty, in the domain's unit: no target is below it, and problems below it count as at it."""
+    """Difficulty, in the domain's unit: the frontier is never placed below it, and problems below it count
+    as at it. Fresh targets spread about the frontier, so some lie below."""
     spread: Annotated[float, Field(ge=0)] = 0.35
     """Natural-log units: standard deviation of fresh targets about the frontier."""
     target_success: Annotated[float, Field(gt=0, lt=1)] = 0.5

@@ -135,8 +135,7 @@ class Learnability:
         replays = self._sampler.draw_distinct(priority, age, replay, rng)
         fresh += replay - len(replays)
         logs = math.log(self.frontier(domain)) + self._config.spread * rng.standard_normal(fresh)
-        targets = np.maximum(np.exp(logs), self._config.minimum_target)
-        found: list[Request] = [Fresh(domain, float(t)) for t in targets]
+        found: list[Request] = [Fresh(domain, float(t)) for t in np.exp(logs)]
         found += [Mutate(domain, items[i].problem_id) for i in parents]
         found += [Replay(domain, items[i].problem_id) for i in replays]
         return found

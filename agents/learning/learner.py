@@ -57,11 +57,11 @@ class Learner:
         version: str,
         path: Path,
         rows: Sequence[BatchRow],
-        lr: float | None = None,
+        lr: float,
     ) -> Learned:
         """Train ``rows`` from version ``parent`` and save version ``version`` in ``path``.
 
-        ``lr`` is the peak learning rate; None takes the configured one.
+        ``lr`` is the learning rate that the optimizer's warm-up steps rise to.
 
         A loss, gradient or weight that is not finite refuses the version: nothing is saved and the parent
         stays as it was.
@@ -77,7 +77,7 @@ class Learner:
             for batch in self._micro_batches(rows, generator(self.seed, "shuffle", version, epoch)):
                 started = time.perf_counter()
                 step += 1
-                rate = (lr or self.config.lr) * min(1.0, step / max(1, self.config.warmup_steps))
+                rate = lr * min(1.0, step / max(1, self.config.warmup_steps))
                 for group in optimizer.param_groups:
                     group["lr"] = rate
                 outcome = _step(model, reference, optimizer, batch, self.config)

@@ -58,6 +58,7 @@ def train(
         version=version,
         path=root / (to or version),
         rows=rows,
+        lr=learner.config.lr,
     )
 
 
