@@ -25,14 +25,23 @@ from agents.learning.learner import Learned
 from arena.config import ClusterConfig, RunConfig
 from arena.envs import Episode
 from arena.proposals import Judged
-from arena.workers import EngineWorker, LearnerWorker, Librarian, Reading, Shelved, Stepped, Verifier
+from arena.workers import (
+    EngineWorker,
+    LearnerWorker,
+    LearnOrder,
+    Librarian,
+    Reading,
+    Shelved,
+    Stepped,
+    Verifier,
+)
 from culture.edits import Edit
 from culture.reading import Hit
 
 T = TypeVar("T")
 _VERIFIED_TOGETHER = 256
 """Proposals or answers in one piece of work."""
-_ENGINE, _VERIFIER, _LIBRARIAN, _LEARNER = 0.5, 0.25, 0.25, 1.0
+_ENGINE, _VERIFIER, _LIBRARIAN, _LEARNER = 0.5, 0.25, 0.25, 0.5
 """CPUs that one actor of a kind reserves."""
 
 
@@ -216,10 +225,10 @@ class Cluster:
         done = self.librarian.call("close_round", committed, round, list(edits), dict(reads))
         return cast("Shelved", done)
 
-    def learn(self, policy: str, parent: str, version: str, batch: str, round: int) -> Learned:
-        """A new policy version. Raises WorkFailed."""
+    def learn(self, orders: Sequence[LearnOrder]) -> list[Learned | Failed]:
+        """New policy versions, in the order of ``orders``."""
         with self._waiting("training"):
-            return cast("Learned", self.learner.call("learn", policy, parent, version, batch, round))
+            return cast("list[Learned | Failed]", self.learner.map("learn", [(o,) for o in orders]))
 
     def first_version(self, policy: str, version: str) -> str:
         """Version 0 of a policy; the SHA-256 of its weights. Raises WorkFailed."""
@@ -245,7 +254,7 @@ def _spread(
 
 def _cpus(c: ClusterConfig) -> float:
     """CPUs that the actors of a run reserve."""
-    return _ENGINE * c.engines + _VERIFIER * c.verifiers + _LIBRARIAN + _LEARNER
+    return _ENGINE * c.engines + _VERIFIER * c.verifiers + _LIBRARIAN + _LEARNER * c.learners
 
 
 @contextmanager
@@ -299,7 +308,7 @@ class RayCluster(Cluster):
             engines=pool(EngineWorker, folder, config, count=c.engines, cpus=_ENGINE),
             verifiers=pool(Verifier, config, count=c.verifiers, cpus=_VERIFIER),
             librarian=pool(Librarian, folder, config, cpus=_LIBRARIAN),
-            learner=pool(LearnerWorker, folder, config, cpus=_LEARNER),
+            learner=pool(LearnerWorker, folder, config, count=c.learners, cpus=_LEARNER),
             folder=folder,
             config=config,
         )

@@ -86,6 +86,8 @@ class ClusterConfig(BaseModel):
     """A Ray cluster to join, e.g. ``auto``; null starts one on this machine. No unit."""
     engines: int = Field(default=2, ge=1, le=4096)
     """Engine actors, in actors. Any number gives the same log."""
+    learners: int = Field(default=2, ge=1, le=4096)
+    """Learner actors; as many policies are trained at once. In actors."""
     verifiers: int = Field(default=1, ge=1, le=4096)
     """Verifier actors, each with sandbox workers of its own, in actors."""
     retries: int = Field(default=3, ge=0, le=100)

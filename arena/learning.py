@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agents.config import RoleObjective
 from agents.learning.batches import Sample, rows_from, write_parquet
-from arena.cluster import WorkFailed
+from arena.cluster import Failed
 from arena.run_files import BATCHES, run_path
+from arena.workers import LearnOrder
 from culture.records import Attempt, Batch, BatchRow, Policy, Problem
 from culture.seeds import generator, short_id
 
@@ -22,10 +23,12 @@ def learn(play: Play, attempts: Sequence[Attempt]) -> None:
     if (play.round + 1) % play.config.learner.every:
         return
     solver, proposer = _solver_samples(play, attempts), _proposer_samples(play)
+    jobs = []
     for name, policy in play.config.policies.items():
         if policy.trained:
             mine = [[s for s in samples if s.policy == name] for samples in (solver, proposer)]
-            _train(play, name, "learn", mine[0], mine[1])
+            jobs.append(_batched(play, name, "learn", mine[0], mine[1]))
+    _train(play, jobs)
 
 
 def sleep(play: Play, attempts: Sequence[Attempt]) -> None:
@@ -58,10 +61,12 @@ def sleep(play: Play, attempts: Sequence[Attempt]) -> None:
                 policy=a.policy_version.partition("@")[0],
             )
         )
+    jobs = []
     for name, policy in play.config.policies.items():
         mine = [s for s in samples if s.policy == name][-play.config.sleep.rows :]
         if policy.trained and mine:
-            _train(play, name, "sleep", mine, [], plain=True)
+            jobs.append(_batched(play, name, "sleep", mine, [], plain=True))
+    _train(play, jobs)
 
 
 def _solver_samples(play: Play, attempts: Sequence[Attempt]) -> list[Sample]:
@@ -142,7 +147,18 @@ def _hindsight(play: Play, problem: Problem) -> str:
     return domain.brief(play.config.engine.form, problem.difficulty, None)
 
 
-def _train(
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A stored batch and the version that is to come of it."""
+
+    parent: Policy
+    version: str
+    number: int
+    batch_id: str
+    path: str
+
+
+def _batched(
     play: Play,
     name: str,
     purpose: str,
@@ -150,8 +166,8 @@ def _train(
     proposer: list[Sample],
     *,
     plain: bool = False,
-) -> None:
-    """Store a batch for policy ``name`` and train its next version; a refused one changes nothing."""
+) -> _Job | None:
+    """Store a batch for policy ``name``; None where there is nothing to train on."""
     parent = play.policies[name]
     batch_id = short_id("b", play.config.seed, play.round, name, purpose)
     rows: list[BatchRow] = []
@@ -169,9 +185,8 @@ def _train(
             used.append(objective)
         rows += made
     if not rows:
-        return
+        return None
     number = play.next_version[name]
-    version = f"{name}@{number}"
     path = f"{BATCHES}/{batch_id}.parquet"
     write_parquet(rows, run_path(play.cluster.folder, path))
     tokens = sum(len(r.prompt) + len(r.token_ids) for r in rows)
@@ -179,30 +194,39 @@ def _train(
         Batch(batch_id, play.round, name, parent.policy_version, used, len(rows), tokens, path)
     )
     play.rows.batch_rows += rows
-    try:
-        learned = play.cluster.learn(name, parent.policy_version, version, path, play.round)
-    except WorkFailed as error:
-        # the number stays free, as it would be if the log were read back
-        play.event("infrastructure", "learn_failed", version, str(error))
-        return
-    play.next_version[name] = number + 1
-    play.rows.updates += learned.updates
-    play.trained_tokens += learned.trained_tokens
-    row = Policy(
-        policy_version=version,
-        policy=name,
-        version=number,
-        round=play.round,
-        base=parent.base,
-        parent=parent.policy_version,
-        batch_id=batch_id,
-        path=f"checkpoints/{version}",
-        sha256=learned.sha256,
-        accepted=learned.accepted,
-        reason=learned.reason,
-    )
-    play.rows.policies.append(row)
-    if learned.accepted:
-        play.policies[name] = replace(row)
-    else:
-        play.event("learner", "refused", version, learned.reason or "")
+    return _Job(parent, f"{name}@{number}", number, batch_id, path)
+
+
+def _train(play: Play, jobs: Sequence[_Job | None]) -> None:
+    """Train all policies that have a batch, at once; a version that is refused changes nothing."""
+    wanted = [job for job in jobs if job is not None]
+    orders = [
+        LearnOrder(j.parent.policy, j.parent.policy_version, j.version, j.path, play.round) for j in wanted
+    ]
+    for job, learned in zip(wanted, play.cluster.learn(orders), strict=True):
+        if isinstance(learned, Failed):
+            # the number stays free, as it would be if the log were read back
+            play.event("infrastructure", "learn_failed", job.version, learned.detail)
+            continue
+        name = job.parent.policy
+        play.next_version[name] = job.number + 1
+        play.rows.updates += learned.updates
+        play.trained_tokens += learned.trained_tokens
+        row = Policy(
+            policy_version=job.version,
+            policy=name,
+            version=job.number,
+            round=play.round,
+            base=job.parent.base,
+            parent=job.parent.policy_version,
+            batch_id=job.batch_id,
+            path=f"checkpoints/{job.version}",
+            sha256=learned.sha256,
+            accepted=learned.accepted,
+            reason=learned.reason,
+        )
+        play.rows.policies.append(row)
+        if learned.accepted:
+            play.policies[name] = row
+        else:
+            play.event("learner", "refused", job.version, learned.reason or "")

@@ -231,6 +231,19 @@ def _library_rows(folder: Path, committed: int) -> tuple[list[Note], list[Revisi
         return rows(Note), rows(Revision), rows(Citation), json.loads(found[0])["library"]
 
 
+@dataclass(frozen=True, slots=True)
+class LearnOrder:
+    """Train version ``version`` of ``policy`` from ``parent`` on the Parquet file ``batch``."""
+
+    policy: str
+    parent: str
+    version: str
+    batch: str
+    """Path in the run's folder."""
+    round: int
+    """Of ``rounds``: what the learning rate falls with."""
+
+
 class LearnerWorker:
     """Trains policies and makes their first versions."""
 
@@ -239,19 +252,19 @@ class LearnerWorker:
         self.config = config
         self.learner = Learner(config.learner, seed=config.seed)
 
-    def learn(self, policy: str, parent: str, version: str, batch: str, round: int) -> Learned:
-        """Train version ``version`` of ``policy`` from ``parent`` on the Parquet file ``batch``."""
+    def learn(self, order: LearnOrder) -> Learned:
+        """Train a version on a stored batch."""
         c = self.config
-        passed = min(1.0, round / max(1, c.rounds - 1))
-        lr = (c.policies[policy].lr or c.learner.lr) * (1 - (1 - c.learner.final_lr) * passed)
+        passed = min(1.0, order.round / max(1, c.rounds - 1))
+        lr = c.policies[order.policy].lr or c.learner.lr
         return self.learner.learn(
-            policy=policy,
-            parent=parent,
-            parent_path=self.folder / CHECKPOINTS / parent,
-            version=version,
-            path=self.folder / CHECKPOINTS / version,
-            rows=read_parquet(self.folder / batch),
-            lr=lr,
+            policy=order.policy,
+            parent=order.parent,
+            parent_path=self.folder / CHECKPOINTS / order.parent,
+            version=order.version,
+            path=self.folder / CHECKPOINTS / order.version,
+            rows=read_parquet(self.folder / order.batch),
+            lr=lr * (1 - (1 - c.learner.final_lr) * passed),
         )
 
     def first_version(self, policy: str, version: str) -> str:
