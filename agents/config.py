@@ -20,11 +20,11 @@ class WarmUpConfig(BaseModel):
     """Training tokens of the warm-up, in tokens."""
     learning_rate: float = Field(default=1.5e-3, gt=0)
     """Peak learning rate of AdamW; no unit."""
-    solve_target: float = Field(default=2.0, gt=0)
+    solve_target: float = Field(default=6.0, gt=0)
     """Largest difficulty that the warm-up teaches to solve, in the domain's unit."""
     read_target: float = Field(default=12.0, gt=0)
     """Largest difficulty of the problems that notes are read about, in the domain's unit."""
-    propose_target: float = Field(default=4.0, gt=0)
+    propose_target: float = Field(default=16.0, gt=0)
     """Largest difficulty that the warm-up shows as proposals, in the domain's unit."""
     read_share: float = Field(default=0.15, ge=0, le=1)
     """Share of warm-up rows whose prompt carries notes that answer it."""
