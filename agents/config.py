@@ -117,6 +117,8 @@ class RoleObjective(BaseModel):
     """Weight of this role's loss where roles share a policy; no unit."""
     rehearsal: float = Field(default=0.0, ge=0, le=20)
     """Rows from earlier rounds added for each new row, with ``answer_key``; rows per row."""
+    skip_solved: bool = False
+    """Whether ``answer_key`` leaves out problems that were solved at every attempt. No unit."""
     rehearsal_rounds: int = Field(default=10, ge=1, le=1000)
     """How far back rehearsed rows are drawn from, in rounds."""
 

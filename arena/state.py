@@ -138,12 +138,21 @@ class State:
     def key_samples(self, attempts: list[Attempt]) -> list[Sample]:
         """For each problem and policy of ``attempts`` the first attempt's prompt with the verified key.
 
-        Problems without a key to teach (those of several steps) give none.
+        Problems without a key to teach (those of several steps) give none. Nor, with ``skip_solved``, do
+        those that the policy solved at every attempt: their key would teach it what it knows.
         """
         samples: dict[tuple[str, str], Sample] = {}
+        failed = {
+            (a.problem_id, a.policy_version.partition("@")[0])
+            for a in attempts
+            if not a.correct and a.verdict != "error"
+        }
+        every = not self.config.learner.solver.skip_solved
         for attempt in attempts:
             name = attempt.policy_version.partition("@")[0]
             known = self.known[attempt.problem_id]
+            if not every and (known.problem_id, name) not in failed:
+                continue
             if (known.problem_id, name) in samples or not known.key or attempt.verdict == "error":
                 continue
             samples[known.problem_id, name] = Sample(
