@@ -115,19 +115,15 @@ def test_a_run_killed_three_times_is_the_run_that_was_not(tmp_path: Path, unharm
 
 @pytest.mark.slow
 @pytest.mark.ray
-@pytest.mark.timeout(1800)
-@pytest.mark.parametrize("seed", range(5))
-def test_twenty_kills_half_of_them_with_ray(tmp_path: Path, unharmed: Path, seed: int) -> None:
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", range(20))
+def test_twenty_runs_killed_at_random_moments(tmp_path: Path, unharmed: Path, seed: int) -> None:
+    """Every other run with Ray, killed once and resumed, is the run that was never killed."""
     folder = tmp_path / "run"
-    for i, (moment, after) in enumerate(moments(seed, 4)):
-        killed_at(folder, moment, after, LOCAL if i % 2 else "cluster.local=false")
-        if (folder / "run.yaml").exists():  # how the work is spread may change when a run goes on
-            text = (folder / "run.yaml").read_text()
-            flag = "local: false" if i % 2 else "local: true"
-            (folder / "run.yaml").write_text(
-                text.replace("local: true", flag).replace("local: false", flag)
-            )
-    finished_alike(folder, unharmed, LOCAL)
+    spread = LOCAL if seed % 2 else "cluster.local=false"
+    ((moment, after),) = moments(seed, 1)
+    killed_at(folder, moment, after, spread)
+    finished_alike(folder, unharmed, spread)
 
 
 def test_a_start_cut_short_at_any_point_can_be_made_again(tmp_path: Path, unharmed: Path) -> None:
@@ -295,6 +291,6 @@ def test_actors_that_die_change_nothing(
 
 
 def test_moments_are_spread() -> None:
-    found = [m for seed in range(5) for m in moments(seed, 4)]
+    found = [m for seed in range(20) for m in moments(seed, 1)]
     assert len({m for m, _ in found}) > 10
     assert np.std([t for _, t in found]) > 0.05
