@@ -280,6 +280,8 @@ class RayCluster(Cluster):
 
     def __init__(self, folder: Path, config: RunConfig) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        # Ray lowers the priority of its workers, which here are the whole job
+        os.environ.setdefault("RAY_worker_niceness", "0")
         # a learner's second thread that spins while it waits takes the core from everything else
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         import ray

@@ -279,7 +279,9 @@ def test_actors_that_die_change_nothing(
             (pid,) = getattr(clusters[0], kind)._pids.values()
             os.kill(pid, signal.SIGKILL)
 
-    run = Run.create(tmp_path / "run", configured(["cluster.local=false", "cluster.engines=1"]))
+    run = Run.create(
+        tmp_path / "run", configured(["cluster.local=false", "cluster.engines=1", "cluster.learners=1"])
+    )
     run.play(murder)
     run.close()
     assert doomed == {}
