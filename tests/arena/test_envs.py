@@ -187,7 +187,7 @@ def test_they_can_be_vectorised(env_id: str) -> None:
         actions = [work(*split(a))[-1] for a in actions]
         assert envs.step(actions)[1].tolist() == [1.0, 1.0, 1.0]
     else:
-        assert envs.step(["R12", "R", "S1"])[1].tolist() == [1.0, 0.0, 1.0]
+        assert envs.step(["R12", "R", "S21"])[1].tolist() == [1.0, 0.0, 1.0]
     envs.close()
 
 
