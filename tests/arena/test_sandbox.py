@@ -253,6 +253,8 @@ def test_a_process_killed_while_idle_is_replaced() -> None:
         ((process, worker),) = set(family(os.getpid())) - set(before)
         os.kill(worker, signal.SIGKILL)
         assert box.run("2").value == 2
+        # on a busy machine the death of the worker may have cost the process its place too
+        ((process, _),) = set(family(os.getpid())) - set(before)
         os.kill(process, signal.SIGKILL)
         assert [ran.value for ran in box.run_many(["3", "4"])] == [3, 4]
 
