@@ -22,7 +22,7 @@ from arena.round import Play, Progress
 from arena.run_files import BATCHES, CHECKPOINTS, CONFIG, run_path
 from arena.settings import dump
 from arena.state import State
-from culture.catalog import LakeUnmade
+from culture.catalog import CATALOG_FILE, LakeUnmade
 from culture.lake import Lake
 from culture.records import Policy, RoundRows
 from culture.records import Run as RunRow
@@ -86,15 +86,16 @@ class Run:
         if rounds is not None and rounds != config.rounds:
             config = RunConfig.model_validate({**config.model_dump(mode="json"), "rounds": rounds})
             _write_config(folder, config)
-        if not (folder / "catalog.sqlite").exists() and config.lake.catalog == "sqlite":
+        begun = any(any((folder / name).glob("*")) for name in (BATCHES, CHECKPOINTS, "data"))
+        if not (folder / CATALOG_FILE).exists() and config.lake.catalog == "sqlite" and not begun:
             _clear(folder)  # killed while it was being created: nothing was committed
             return cls(folder, config, Lake.create(folder, config.lake), State.fresh(config))
         try:
             lake = Lake.open(folder, config.lake)
         except LakeUnmade:
-            if any(any((folder / name).glob("*")) for name in (BATCHES, CHECKPOINTS, "data")):
+            if begun:
                 raise  # there was a log: it is damaged
-            for path in folder.glob("catalog.sqlite*"):
+            for path in folder.glob(f"{CATALOG_FILE}*"):
                 path.unlink()
             _clear(folder)
             return cls(folder, config, Lake.create(folder, config.lake), State.fresh(config))
@@ -249,7 +250,7 @@ def read_config(folder: Path) -> RunConfig:
         raise RunError(
             f"expected a run in {folder}, got no {CONFIG} there; `info` without a name lists the runs"
         )
-    tree = yaml.safe_load(path.read_text())
+    tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     tree.pop("versions", None)
     return RunConfig.model_validate(tree)
 
@@ -257,7 +258,7 @@ def read_config(folder: Path) -> RunConfig:
 def _write_config(folder: Path, config: RunConfig) -> None:
     versions = yaml.safe_dump({"versions": {"code": code_version(), **packages()}}, sort_keys=False)
     partial = folder / PARTIAL
-    with partial.open("w") as file:
+    with partial.open("w", encoding="utf-8") as file:
         file.write(f"{dump(config)}\n{versions}")
         file.flush()
         os.fsync(file.fileno())

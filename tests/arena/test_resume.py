@@ -146,14 +146,22 @@ def test_a_start_cut_short_at_any_point_can_be_made_again(tmp_path: Path, unharm
         Run.create(folder, config)
 
 
-def test_an_emptied_catalog_beside_a_runs_files_is_not_thrown_away(tmp_path: Path, unharmed: Path) -> None:
+@pytest.mark.parametrize("left", ["nothing", "an empty file"])
+def test_a_lost_catalog_beside_a_runs_files_throws_nothing_away(
+    tmp_path: Path, unharmed: Path, left: str
+) -> None:
     folder = shutil.copytree(unharmed, tmp_path / "run")
     for path in folder.glob("catalog.sqlite*"):
-        path.unlink()
-    (folder / "catalog.sqlite").touch()
+        path.rename(tmp_path / path.name)
+    if left != "nothing":
+        (folder / "catalog.sqlite").touch()
     with pytest.raises(LakeError, match="restore"):
         Run.open(folder)
-    assert any((folder / "checkpoints").iterdir())
+    for path in tmp_path.glob("catalog.sqlite*"):
+        path.rename(folder / path.name)
+    run = Run.open(folder)
+    assert run.finished
+    run.close()
 
 
 def test_an_exception_in_a_round_leaves_no_trace_in_the_next(tmp_path: Path, unharmed: Path) -> None:
