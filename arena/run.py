@@ -13,15 +13,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import yaml
-
 from agents import checkpoints
 from arena.cluster import Cluster, open_cluster
 from arena.config import RunConfig
 from arena.round import Play, Progress
 from arena.run_files import BATCHES, CHECKPOINTS, CONFIG, run_path
+from arena.run_names import config_tree
 from arena.settings import dump
 from arena.state import State
+from arena.yaml_text import render
 from culture.catalog import CATALOG_FILE, LakeUnmade
 from culture.lake import Lake
 from culture.records import Policy, RoundRows
@@ -250,13 +250,13 @@ def read_config(folder: Path) -> RunConfig:
         raise RunError(
             f"expected a run in {folder}, got no {CONFIG} there; `info` without a name lists the runs"
         )
-    tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    tree = config_tree(folder)
     tree.pop("versions", None)
     return RunConfig.model_validate(tree)
 
 
 def _write_config(folder: Path, config: RunConfig) -> None:
-    versions = yaml.safe_dump({"versions": {"code": code_version(), **packages()}}, sort_keys=False)
+    versions = render({"versions": {"code": code_version(), **packages()}})
     partial = folder / PARTIAL
     with partial.open("w", encoding="utf-8") as file:
         file.write(f"{dump(config)}\n{versions}")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError
 
 from arena.faults import ConfigError, faults_of, nearest
 from arena.run_files import CONFIG
+from arena.yaml_text import parse
 from culture.catalog import LakeError
 
 RUNS = Path("runs")
@@ -70,8 +70,8 @@ def free_name(name: str, runs: Path) -> str:
 
 def config_tree(folder: Path) -> dict[str, object]:
     try:
-        tree = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
-    except (ValueError, yaml.YAMLError) as error:
+        tree = parse((folder / CONFIG).read_text(encoding="utf-8"))
+    except ValueError as error:
         raise LakeError(f"expected YAML in {folder / CONFIG}, got: {error}") from error
     if not isinstance(tree, dict):
         raise LakeError(f"expected keys and values in {folder / CONFIG}, got {tree!r}")
