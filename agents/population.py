@@ -43,7 +43,7 @@ class GroupConfig(BaseModel):
     count: int = Field(default=1, ge=1, le=10_000)
     """How many agents, in agents."""
     roles: list[Role] = Field(min_length=1)
-    """What each of them does: proposer, solver, editor, judge, teacher."""
+    """What each of them does: proposer, solver, editor, judge, teacher; only the first two act."""
     policy: str = Field(default="spark", min_length=1)
     """Name of the policy whose weights they use, one of those under ``policies``."""
     organisation: str = Field(default="school", pattern=r"^[a-z][a-z0-9_{}-]*$", max_length=40)
@@ -51,7 +51,7 @@ class GroupConfig(BaseModel):
     organisations: int = Field(default=1, ge=1)
     """How many organisations the agents are dealt to in turn, in organisations."""
     persona: str = Field(default="", max_length=400)
-    """What their prompts say about who they are, in characters at most 400; empty for nothing."""
+    """Who they are, for the ``agents`` table: spark's prompts have no room. In characters, at most 400."""
 
     @model_validator(mode="after")
     def _consistent(self) -> GroupConfig:

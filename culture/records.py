@@ -132,7 +132,7 @@ class Problem:
     """The domain's scalar complexity, in its own unit."""
     status: Status
     reason: str | None
-    """Why it was rejected: invalid:…, duplicate, anchor, surplus, …; None where admitted."""
+    """Why it was rejected: invalid:…, duplicate, anchor, over_context, error:…; None where admitted."""
     failure_source: Source | None
     payment: float | None
     """What the strategy paid the proposer once the problem was attempted."""

@@ -94,7 +94,7 @@ COMMENT ON COLUMN agents.agent_id IS 'Identifier of the agent.';
 COMMENT ON COLUMN agents.round IS 'Round in which the agent joined or was changed.';
 COMMENT ON COLUMN agents.roles IS 'What it may act as: proposer, solver, editor, judge, teacher.';
 COMMENT ON COLUMN agents.organisation IS 'Organisation that it belongs to, whose shelf it shares.';
-COMMENT ON COLUMN agents.persona IS 'How prompts introduce it.';
+COMMENT ON COLUMN agents.persona IS 'Who it is, in words; a prompt of spark has no room for it.';
 COMMENT ON COLUMN agents.policy IS 'Policy whose weights it acts with.';
 COMMENT ON COLUMN agents.neighbours IS 'Identifiers of the agents whose shelves the topology lets it see.';
 
@@ -119,7 +119,7 @@ COMMENT ON COLUMN policies.round IS 'Round in which the version was made.';
 COMMENT ON COLUMN policies.base IS 'Base model that the weights started from: a name or a folder.';
 COMMENT ON COLUMN policies.parent IS 'Policy version that it was trained from; NULL for the first.';
 COMMENT ON COLUMN policies.batch_id IS 'Batch that it was trained on; NULL where it came of none.';
-COMMENT ON COLUMN policies.path IS 'Where the weights are, relative to the run''s folder.';
+COMMENT ON COLUMN policies.path IS 'Where the weights are, relative to the run''s folder; of older versions only some are kept (learner.keep_every).';
 COMMENT ON COLUMN policies.sha256 IS 'SHA-256 of the weights, in hexadecimal.';
 COMMENT ON COLUMN policies.accepted IS 'Whether engines may load it; false where the learner refused it.';
 COMMENT ON COLUMN policies.reason IS 'Why the learner refused it; NULL where accepted.';
@@ -168,7 +168,7 @@ COMMENT ON COLUMN problems.worked IS 'Intermediate values by execution, the answ
 COMMENT ON COLUMN problems.features IS 'Complexity features by name, as one JSON object: operations, length, steps and the domain''s own.';
 COMMENT ON COLUMN problems.difficulty IS 'The domain''s scalar complexity, in the domain''s unit; NULL where it did not execute.';
 COMMENT ON COLUMN problems.status IS 'admitted or rejected.';
-COMMENT ON COLUMN problems.reason IS 'Why it was rejected (invalid:..., duplicate, anchor, surplus); NULL where admitted.';
+COMMENT ON COLUMN problems.reason IS 'Why it was rejected (invalid:..., duplicate, anchor, over_context, error:...); NULL where admitted.';
 COMMENT ON COLUMN problems.failure_source IS 'To whom the failure is attributed; NULL where there was none.';
 COMMENT ON COLUMN problems.payment IS 'What the strategy paid the proposer, in units of reward; NULL until the problem was attempted.';
 
@@ -313,7 +313,7 @@ COMMENT ON COLUMN batches.policy IS 'Policy that it trains.';
 COMMENT ON COLUMN batches.parent IS 'Policy version that training starts from.';
 COMMENT ON COLUMN batches.objectives IS 'Objectives by name, in the order in which they first appear.';
 COMMENT ON COLUMN batches.rows IS 'Size of the batch, in training rows.';
-COMMENT ON COLUMN batches.tokens IS 'Completion tokens trained on, in tokens.';
+COMMENT ON COLUMN batches.tokens IS 'Length of the batch, prompts and completions, in tokens.';
 COMMENT ON COLUMN batches.path IS 'Parquet file of the batch, relative to the run''s folder.';
 
 CREATE TABLE batch_rows (
@@ -369,15 +369,15 @@ COMMENT ON COLUMN updates.batch_id IS 'Batch trained on.';
 COMMENT ON COLUMN updates.round IS 'Round in which the step was taken.';
 COMMENT ON COLUMN updates.policy IS 'Policy trained.';
 COMMENT ON COLUMN updates.policy_version IS 'Version that the steps lead to.';
-COMMENT ON COLUMN updates.step IS 'Place among the steps of the batch, from 0.';
+COMMENT ON COLUMN updates.step IS 'Steps that the policy has taken since version 0, this one included.';
 COMMENT ON COLUMN updates.loss IS 'Loss of the step, in nats a token unless the objective says otherwise.';
-COMMENT ON COLUMN updates.kl IS 'KL divergence from the policy that sampled, in nats a token; NULL where not computed.';
+COMMENT ON COLUMN updates.kl IS 'KL divergence from the parent version on the first rows of the step, in nats a token; NULL where not computed.';
 COMMENT ON COLUMN updates.entropy IS 'Entropy of the policy, in nats a token; NULL where not computed.';
 COMMENT ON COLUMN updates.grad_norm IS 'L2 norm of the gradient before clipping.';
 COMMENT ON COLUMN updates.clip_fraction IS 'Share of tokens whose ratio was clipped, from 0 to 1; NULL where the objective clips none.';
 COMMENT ON COLUMN updates.learning_rate IS 'Learning rate of the step.';
 COMMENT ON COLUMN updates.rows IS 'Size of the step, in training rows.';
-COMMENT ON COLUMN updates.tokens IS 'Completion tokens trained on, in tokens.';
+COMMENT ON COLUMN updates.tokens IS 'Length of the step, prompts and completions, in tokens.';
 COMMENT ON COLUMN updates.seconds IS 'Time that the step took, in seconds.';
 
 CREATE TABLE evaluations (

@@ -90,7 +90,7 @@ class Strategy(Protocol):
     def score(self, candidates: Sequence[Candidate]) -> Floats:
         """Priority, shape (n,), higher first; NaN where unknown, which needs fewer than 2 attempts.
 
-        It is used for admission, for replay and for eviction.
+        It decides replay and eviction; the arena admits whatever is valid and new.
         """
 
     def request(self, n: int, rng: np.random.Generator) -> list[Request]:
