@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from culture.records import Form
 
+SPARK_CONTEXT = 256
+"""Longest prompt and completion of ``spark`` together, in tokens, which are characters."""
+
 _STRICT = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
@@ -95,9 +98,9 @@ class EngineConfig(BaseModel):
 
     @model_validator(mode="after")
     def _fits(self) -> EngineConfig:
-        if self.prompt_chars + self.answer_tokens > 256:
+        if self.prompt_chars + self.answer_tokens > SPARK_CONTEXT:
             raise ValueError(
-                "expected prompt_chars + answer_tokens of at most 256 (spark's context), got "
+                f"expected prompt_chars + answer_tokens of at most {SPARK_CONTEXT} (spark's context), got "
                 f"{self.prompt_chars} + {self.answer_tokens}"
             )
         return self
@@ -158,3 +161,13 @@ class LearnerConfig(BaseModel):
     """torch threads of the learner, in threads. Part of what fixes a run's numbers."""
     keep_every: int = Field(default=10, ge=1)
     """Of older checkpoints every so many versions are kept; the latest two always are. In versions."""
+
+    @model_validator(mode="after")
+    def _solver_alone(self) -> LearnerConfig:
+        for name in ("rehearsal", "skip_solved"):
+            if value := getattr(self.proposer, name):
+                raise ValueError(
+                    f"expected proposer.{name} to be left out, since only the solver's keys are rehearsed "
+                    f"or skipped, got {value}; write it under solver"
+                )
+        return self

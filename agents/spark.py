@@ -15,6 +15,8 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from transformers.utils import logging as hf_logging
 
+from agents.config import SPARK_CONTEXT
+
 hf_logging.disable_progress_bar()  # a bar a version would bury the run's own
 
 PAD, EOS = "<pad>", "\n"
@@ -22,7 +24,7 @@ CHARACTERS = EOS + string.printable.strip() + " "
 """Every character that spark can read and write; all printable ASCII."""
 VOCABULARY = {token: i for i, token in enumerate([PAD, *CHARACTERS])}
 PAD_ID, EOS_ID = VOCABULARY[PAD], VOCABULARY[EOS]
-CONTEXT = 256
+CONTEXT = SPARK_CONTEXT
 """Longest prompt and completion together, tokens."""
 ROPE_THETA = 100.0
 """Base of the rotary wavelengths: the usual 10,000 spends most of them on distances beyond the context."""

@@ -7,6 +7,7 @@ gives its work to the new one; what keeps failing comes back as :class:`Failed` 
 
 from __future__ import annotations
 
+import importlib
 import logging
 import math
 import os
@@ -86,7 +87,15 @@ class RayPool:
     """Actors of one class."""
 
     def __init__(
-        self, cls: type, args: tuple[Any, ...], *, count: int, cpus: float, retries: int, noticed: list[str]
+        self,
+        cls: type,
+        args: tuple[Any, ...],
+        *,
+        count: int,
+        cpus: float,
+        retries: int,
+        noticed: list[str],
+        plugins: Sequence[str] = (),
     ) -> None:
         import ray
 
@@ -94,7 +103,7 @@ class RayPool:
         actor = actor.options(num_cpus=cpus, max_restarts=-1, max_task_retries=retries, name=None)
         self._ray = ray
         self._name = cls.__name__.lower()
-        self._actors = [actor.remote(cls, args) for _ in range(count)]
+        self._actors = [actor.remote(cls, args, list(plugins)) for _ in range(count)]
         self._pids: dict[int, int] = {}
         self._noticed = noticed
 
@@ -127,6 +136,9 @@ class RayPool:
             except self._ray.exceptions.RayActorError as error:
                 results[index] = Failed(str(error).partition("\n")[0])
                 continue
+            except self._ray.exceptions.RayTaskError as error:
+                # as in this process: the exception itself, without the other process's traceback as text
+                raise error.cause from None
             if self._pids.setdefault(who, pid) != pid:
                 self._noticed.append(f"{self._name} {who} was restarted")
                 self._pids[who] = pid
@@ -136,7 +148,9 @@ class RayPool:
 class _Tagged:
     """An actor around a worker, which says which process did the work."""
 
-    def __init__(self, cls: type, args: tuple[Any, ...]) -> None:
+    def __init__(self, cls: type, args: tuple[Any, ...], plugins: Sequence[str]) -> None:
+        for name in plugins:
+            importlib.import_module(name)
         self._worker = cls(*args)
 
     def do(self, method: str, args: tuple[Any, ...]) -> tuple[int, Any]:
@@ -304,7 +318,15 @@ class RayCluster(Cluster):
         noticed: list[str] = []
 
         def pool(cls: type, *args: Any, count: int = 1, cpus: float) -> RayPool:
-            return RayPool(cls, args, count=count, cpus=cpus, retries=c.retries, noticed=noticed)
+            return RayPool(
+                cls,
+                args,
+                count=count,
+                cpus=cpus,
+                retries=c.retries,
+                noticed=noticed,
+                plugins=config.plugins,
+            )
 
         super().__init__(
             engines=pool(EngineWorker, folder, config, count=c.engines, cpus=_ENGINE),

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Mapping
+
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from agents.config import EngineConfig, LearnerConfig, PolicyConfig, WarmUpConfig
+from agents.config import SPARK_CONTEXT, EngineConfig, LearnerConfig, PolicyConfig, WarmUpConfig
 from agents.population import Population, PopulationConfig, PopulationError
 from arena.domains import make_domain
 from arena.faults import listed, nearest
@@ -103,6 +106,9 @@ class RunConfig(BaseModel):
     """Every random stream of the run derives from it; no unit."""
     rounds: int = Field(default=80, ge=1, le=1_000_000)
     """How long the run is, in rounds."""
+    plugins: list[str] = Field(default=[])
+    """Python modules that register domains and strategies of your own, imported in every process before a
+    name is looked up. No unit."""
     domains: list[str] = Field(default=["transforms"], min_length=1)
     """Names of the domains that problems come from, e.g. transforms, arithmetic, gym:ID."""
     rollout: RolloutConfig = RolloutConfig()
@@ -132,6 +138,20 @@ class RunConfig(BaseModel):
     lake: LakeConfig = LakeConfig()
     """Where the log is kept."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _plugged_in(cls, data: object) -> object:
+        names = data.get("plugins") if isinstance(data, Mapping) else None
+        for name in names if isinstance(names, list) else ():
+            try:
+                importlib.import_module(str(name))
+            except Exception as error:  # a module may fail in any way
+                raise ValueError(
+                    f"plugins: expected a module that can be imported, got {name!r}, which gave "
+                    f"{type(error).__name__}: {error}; put its folder on PYTHONPATH, or mend it"
+                ) from error
+        return data
+
     @model_validator(mode="after")
     def _sections_agree(self) -> RunConfig:
         # One line a problem, each naming its place: the loader makes a fault of every line.
@@ -158,9 +178,17 @@ class RunConfig(BaseModel):
             )
         for name in self.domains:
             try:
-                make_domain(name)
+                domain = make_domain(name)
             except ValueError as error:
                 problems.append(f"domains: {error}")
+                continue
+            brief = len(domain.brief(self.engine.form, 100.0, None))
+            if brief + self.engine.proposal_tokens > SPARK_CONTEXT:
+                problems.append(
+                    f"engine.form: expected briefs that leave {self.engine.proposal_tokens} of spark's "
+                    f"{SPARK_CONTEXT} characters to the proposal, got {brief} characters in the "
+                    f"{self.engine.form} form of {name}; write form: terse"
+                )
         if len(set(self.domains)) < len(self.domains):
             problems.append(f"domains: expected each once, got {', '.join(self.domains)}")
         if self.curriculum.strategy == "learnability" and self.rollout.attempts < 2:

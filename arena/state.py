@@ -166,6 +166,7 @@ class State:
                 logprobs=[],
                 reward=1.0,
                 policy=name,
+                weight=self.config.learner.solver.weight,
             )
         return list(samples.values())
 

@@ -20,6 +20,7 @@ from arena.domains.transforms import split, work
 from arena.run import Run
 from arena.settings import load
 from arena.workers import LearnerWorker, Librarian, Verifier
+from culture.records import Form
 from culture.seeds import generator
 
 SMALL = [
@@ -124,6 +125,7 @@ def play(
     overrides: Sequence[str],
     *,
     engine: Callable[[], Any] = ScriptedEngine,
+    form: Form = "terse",
     wrap: Wrap = lambda name, pool: pool,
 ) -> Path:
     """Play a whole run with a scripted engine; policies start from a model that knows nothing."""
@@ -132,6 +134,8 @@ def play(
         checkpoints.save(base, spark.new_model(0, layers=1, width=32, heads=2), None, 0)
     policies = [f"policies.{name}.base={base}" for name in ("solver", "proposer")]
     config = load("tiny", [*SMALL, *policies, *overrides], RunConfig)
+    # not an override: the natural form is refused for the context of the spark engine, which is not here
+    config = config.model_copy(update={"engine": config.engine.model_copy(update={"form": form})})
 
     def opened(at: Path, config: RunConfig) -> Cluster:
         pools = {

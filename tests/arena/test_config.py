@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from agents.population import PopulationConfig
+from arena.cluster import _Tagged
 from arena.config import RunConfig
+from arena.domains import base, make_domain, registered
 from arena.settings import ConfigError, assert_documented, dump, load, presets
 
 
@@ -64,3 +66,42 @@ def test_problems_in_several_sections_come_together(tmp_path: Path) -> None:
 def test_the_configuration_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         RunConfig().population = PopulationConfig()  # type: ignore[misc]
+
+
+def test_prompts_that_never_fit_are_refused(tmp_path: Path) -> None:
+    (line,) = faults(tmp_path, "engine.form=natural")
+    assert line.startswith("engine.form: expected briefs that leave 48 of spark's 256 characters")
+    assert line.endswith("write form: terse")
+
+
+@pytest.mark.parametrize("setting", ["rehearsal=2", "skip_solved=true"])
+def test_what_only_solvers_do_is_refused_for_proposers(tmp_path: Path, setting: str) -> None:
+    (line,) = faults(tmp_path, f"learner.proposer.{setting}")
+    assert line.startswith(f"learner: expected proposer.{setting.partition('=')[0]} to be left out")
+
+
+OWN = """
+from arena.domains.base import register
+from arena.domains.transforms import Transforms
+
+@register
+class Own(Transforms):
+    name = "own"
+"""
+
+
+def test_a_domain_of_ones_own_is_a_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "_registry", dict(base._registry))
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "own_here.py").write_text(OWN)
+    (tmp_path / "own_there.py").write_text(OWN.replace("own", "other"))
+    config = load("tiny", ["plugins=[own_here]", "domains=[own]"], RunConfig)
+    assert make_domain(config.domains[0]).name == "own"
+    _Tagged(dict, (), ["own_there"])  # what an actor does in its own process
+    assert {"own", "other"} < set(registered())
+
+
+def test_a_plugin_that_is_not_there_is_named(tmp_path: Path) -> None:
+    (line,) = faults(tmp_path, "plugins=[nowhere_to_be_found]")
+    assert "plugins: expected a module that can be imported, got 'nowhere_to_be_found'" in line
+    assert line.endswith("put its folder on PYTHONPATH, or mend it")

@@ -166,8 +166,8 @@ def test_lookups_show_what_they_found(tmp_path: Path) -> None:
 
 
 def test_the_natural_form(tmp_path: Path) -> None:
-    overrides = ["engine.form=natural", "engine.prompt_chars=206", "engine.answer_tokens=48", "rounds=2"]
-    folder = play(tmp_path / "run", overrides, engine=lambda: ScriptedEngine("natural"))
+    overrides = ["engine.prompt_chars=206", "engine.answer_tokens=48", "rounds=2"]
+    folder = play(tmp_path / "run", overrides, engine=lambda: ScriptedEngine("natural"), form="natural")
     check_log(folder)
     assert ask(folder, "SELECT DISTINCT form FROM attempts") == [("natural",)]
     assert one(folder, "SELECT count(*) FROM attempts WHERE correct") > 0
