@@ -205,6 +205,11 @@ def attach(
         raise damaged_catalog(where, error) from None
 
 
+def _has_tables(connection: duckdb.DuckDBPyConnection) -> bool:
+    found = connection.execute("SELECT count(*) FROM duckdb_tables() WHERE database_name = ?", [LAKE])
+    return found.fetchone() != (0,)
+
+
 def connect(run: str | Path, *, at: int | None = None) -> duckdb.DuckDBPyConnection:
     """A read-only connection to the log of a run, finished or going on.
 
@@ -212,13 +217,19 @@ def connect(run: str | Path, *, at: int | None = None) -> duckdb.DuckDBPyConnect
     name, each query sees all rounds committed so far, and times are in UTC. With ``at`` all tables
     are as they were at that version. Outside the log no file can be read or written.
 
-    Raises LakeError where there is no log, it is damaged, or ``at`` is no version of it.
+    Raises LakeError where there is no log, it is damaged, or ``at`` is no version of it; LakeUnmade, which
+    is one, where it is only being made.
     """
     folder = Path(run)
     where = place(folder, configured(folder))
     connection = session(where)
     try:
         attach(connection, where, write=False, at=at)
+        if at is None and not _has_tables(connection):
+            raise LakeUnmade(
+                f"expected the log of a run in {where.folder}, got one that is being made, or whose making "
+                "was cut short. Try again in a moment, or resume the run"
+            )
         connection.execute(f"SET allowed_directories = [{quoted(where.data)}]")
         connection.execute("SET enable_external_access = false")
         # Else a bare name could be a Python variable of the caller's.

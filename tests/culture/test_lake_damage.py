@@ -279,6 +279,8 @@ def test_an_interrupted_creation_is_finished_by_create(
             Lake.create(tmp_path, LakeConfig())
     with pytest.raises(LakeError, match=r"creation was interrupted.*Lake\.create"):
         Lake.open(tmp_path, LakeConfig())
+    with pytest.raises(LakeError, match=r"being made.*Try again"):
+        connect(tmp_path)
     new_run(tmp_path, 1)
     with Lake.open(tmp_path, LakeConfig()) as lake:
         assert_whole(lake)
