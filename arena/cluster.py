@@ -244,10 +244,14 @@ class Cluster:
         with self._waiting("training"):
             return cast("list[Learned | Failed]", self.learner.map("learn", [(o,) for o in orders]))
 
-    def first_version(self, policy: str, version: str) -> str:
-        """Version 0 of a policy; the SHA-256 of its weights. Raises WorkFailed."""
+    def first_versions(self, policies: Sequence[str]) -> list[str]:
+        """Version 0 of each policy; the SHA-256 of its weights. Raises WorkFailed."""
         with self._waiting("training"):
-            return cast("str", self.learner.call("first_version", policy, version))
+            made = self.learner.map("first_version", [(name, f"{name}@0") for name in policies])
+        for found in made:
+            if isinstance(found, Failed):
+                raise WorkFailed(found.detail)
+        return made
 
     def close(self) -> None:
         """Stop what was started."""

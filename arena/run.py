@@ -173,11 +173,12 @@ class Run:
 
     def _first_versions(self, cluster: Cluster, watch: Watch | None) -> list[Policy]:
         rows = []
-        for name, policy in self.config.policies.items():
-            if watch is not None:
-                watch(Progress(0, f"warm-up of {name}", RoundRows(), self.state, 0, {}))
+        names = list(self.config.policies)
+        if watch is not None:
+            watch(Progress(0, f"warm-up of {', '.join(names)}", RoundRows(), self.state, 0, {}))
+        made = cluster.first_versions(names)
+        for (name, policy), digest in zip(self.config.policies.items(), made, strict=True):
             version = f"{name}@0"
-            digest = cluster.first_version(name, version)
             row = Policy(
                 policy_version=version,
                 policy=name,

@@ -6,7 +6,7 @@ the bottom rung by scripted examples, well below what the anchors ask, and no an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from transformers import LlamaForCausalLM
@@ -17,7 +17,7 @@ from agents.learning.learner import new_optimizer, train_rows
 from arena.config import MOST_ANCHORS
 from arena.domains import make_domain
 from arena.domains.base import Domain, Executor, Rejected, Solution
-from culture.records import BatchRow, Form
+from culture.records import BatchRow, Form, Role
 from culture.seeds import derive, generator
 
 _POOL = 4000
@@ -30,7 +30,8 @@ class _Problems:
     def __init__(
         self, domain: Domain, top: float, sandbox: Executor, rng: np.random.Generator, banned: set[str]
     ) -> None:
-        specs = [domain.sample(rng, 1 + (top - 1) * float(rng.random())) for _ in range(_POOL)]
+        # Squared: the requests of the first rounds are nearer to the bottom than to the top.
+        specs = [domain.sample(rng, 1 + (top - 1) * float(rng.random()) ** 2) for _ in range(_POOL)]
         solved = zip(specs, domain.solve(specs, sandbox), strict=True)
         self.items: list[tuple[str, Solution]] = []
         for spec, found in solved:
@@ -53,9 +54,21 @@ class _Lessons:
     """Rows of one domain."""
 
     def __init__(
-        self, domain: Domain, config: WarmUpConfig, form: Form, sandbox: Executor, seed: int
+        self,
+        domain: Domain,
+        config: WarmUpConfig,
+        roles: Collection[Role],
+        form: Form,
+        sandbox: Executor,
+        seed: int,
     ) -> None:
         self.domain, self.config, self.form = domain, config, form
+        # Episodes of several steps have no key to teach: there, all start with knowing what to propose.
+        proposing = config.propose_share if "proposer" in roles else 0.0
+        self.propose_share = proposing if "solver" in roles and domain.one_step else 1.0
+        self.read_share = (
+            config.read_share / (1 - config.propose_share) if config.propose_share < 1 else 0.0
+        )
         self.rng = generator(seed, "warm_up", domain.name)
         banned = {anchor.spec for anchor in domain.anchors(MOST_ANCHORS)}
         pool = (sandbox, self.rng, banned)
@@ -65,11 +78,9 @@ class _Lessons:
 
     def row(self) -> tuple[str, str, str]:
         """Role, prompt and completion of one example."""
-        u = float(self.rng.random())
-        # episodes of several steps have no key to teach: the policy starts with knowing what to propose
-        if u < self.config.propose_share or not self.domain.one_step:
+        if self.rng.random() < self.propose_share:
             return self._proposal()
-        if u < self.config.propose_share + self.config.read_share:
+        if self.rng.random() < self.read_share:
             return self._reading()
         spec, solution = self.solve.draw()
         notes = [self._note(self.read.draw())] if self.rng.random() < 0.2 else []
@@ -90,9 +101,9 @@ class _Lessons:
 
     def _proposal(self) -> tuple[str, str, str]:
         spec, solution = self.propose.draw()
-        if self.rng.random() < 0.5:
+        if self.rng.random() < 0.75:
             target = self.domain.difficulty(self.domain.features(spec, solution))
-            shown = target if self.rng.random() < 0.8 else None
+            shown = target if self.rng.random() < 0.9 else None
             return "proposer", self.domain.brief(self.form, shown, None), self.domain.write(spec, self.form)
         child = self.domain.mutate(spec, self.rng)
         return "proposer", self.domain.brief(self.form, None, spec), self.domain.write(child, self.form)
@@ -103,16 +114,20 @@ def warm_up(
     config: WarmUpConfig,
     learner: LearnerConfig,
     *,
+    roles: Collection[Role],
     domains: Sequence[str],
     form: Form,
     sandbox: Executor,
     seed: int,
 ) -> LlamaForCausalLM:
-    """A new ``spark`` that has been taught ``config.tokens`` tokens of scripted examples."""
+    """A new ``spark`` that has been taught ``config.tokens`` tokens of scripted examples.
+
+    ``roles`` are those that the policy plays: what only the other one needs is left out.
+    """
     model = spark.new_model(
         derive(seed, "spark") % 2**32, layers=policy.layers, width=policy.width, heads=policy.heads
     )
-    lessons = [_Lessons(make_domain(name), config, form, sandbox, seed) for name in domains]
+    lessons = [_Lessons(make_domain(name), config, roles, form, sandbox, seed) for name in domains]
     optimizer = new_optimizer(model, learner)
     trained, step = 0, 0
     while trained < config.tokens:

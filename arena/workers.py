@@ -35,7 +35,7 @@ from culture.columns import from_arrow, table_of
 from culture.edits import Edit, LibraryRefused
 from culture.library import Library
 from culture.reading import Hit, Query, Reader
-from culture.records import Arm, Citation, Json, Note, Revision, RoundRows, Verdict
+from culture.records import Arm, Citation, Json, Note, Revision, Role, RoundRows, Verdict
 
 T = TypeVar("T")
 
@@ -284,6 +284,7 @@ class LearnerWorker:
                     config,
                     self.config.warm_up,
                     self.config.learner,
+                    roles=_roles(self.config, policy),
                     domains=self.config.domains,
                     form=self.config.engine.form,
                     sandbox=sandbox,
@@ -315,6 +316,12 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "ludus"
 
 
+def _roles(config: RunConfig, policy: str) -> list[Role]:
+    """What agents with ``policy`` do, proposing and solving that is."""
+    played = {role for group in config.population.groups if group.policy == policy for role in group.roles}
+    return sorted(played & {"proposer", "solver"})
+
+
 def _fingerprint(config: RunConfig, policy: str) -> str:
     """A name for all that a warmed-up model depends on, the code that makes it included."""
     from agents import spark as made
@@ -330,6 +337,7 @@ def _fingerprint(config: RunConfig, policy: str) -> str:
     learner = config.learner.model_dump(
         include={"betas", "weight_decay", "max_grad_norm", "micro_batch_tokens", "threads", "lr"}
     )
-    parts = [shape, config.warm_up.model_dump(), learner, config.domains, config.engine.form, config.seed]
+    taught_for = [_roles(config, policy), config.domains, config.engine.form]
+    parts = [shape, config.warm_up.model_dump(), learner, taught_for, config.seed]
     text = json.dumps([parts, sources, torch.__version__], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -54,9 +54,15 @@ class LearnabilityConfig(_Section):
     """Difficulty, in the domain's unit: the frontier is never placed below it, and problems below it count
     as at it. Fresh targets spread about the frontier, so some lie below."""
     spread: Annotated[float, Field(ge=0)] = 0.35
-    """Natural-log units: standard deviation of fresh targets about the frontier."""
+    """Natural-log units: standard deviation of fresh targets about ``stretch`` times the frontier."""
     target_success: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Probability of success that defines the frontier."""
+    stretch: Positive = 1.0
+    """Ratio of difficulties: fresh targets spread about so many times the frontier. Above 1 where solvers
+    are taught by answer keys, and so learn from what they cannot do yet. No unit."""
+    overreach: Annotated[float, Field(gt=1)] = 2.0
+    """Ratio of difficulties: fresh targets spread about at most so many times the (geometric) mean of what
+    was attempted of late."""
     reach: Annotated[float, Field(gt=1)] = 1.5
     """Ratio of difficulties: how far beyond anything tried the frontier may be placed."""
     bin_width: Positive = 0.1

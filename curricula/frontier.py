@@ -92,6 +92,13 @@ class SuccessCurve:
         x, fit = self._curve()
         return np.interp(np.log(np.maximum(difficulty, self._minimum)), x, fit)
 
+    def usual(self) -> float:
+        """The geometric mean difficulty of recent attempts. Raises ValueError before there were any."""
+        if not self._bins:
+            raise ValueError("expected attempts before asking what is usual, got none; observe some first")
+        _, tried, places = np.array(list(self._bins.values())).sum(axis=0)
+        return math.exp(places / tried)
+
     def crossing(self, probability: float) -> float:
         """The difficulty at which success falls through ``probability``, at least ``minimum``.
 

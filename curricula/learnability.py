@@ -109,6 +109,16 @@ class Learnability:
         curve = self._curves[domain]
         return curve.crossing(self._config.target_success) if curve else self._config.start(domain)
 
+    def target(self, domain: str) -> float:
+        """What fresh targets spread about: ``stretch`` times the frontier, in the domain's unit.
+
+        At most ``overreach`` times what was usual of late: where proposers cannot follow, asking for ever
+        more would only ask for what they have never seen.
+        """
+        curve = self._curves[domain]
+        wanted = self._config.stretch * self.frontier(domain)
+        return min(wanted, self._config.overreach * curve.usual()) if curve else wanted
+
     def request(self, n: int, rng: np.random.Generator) -> list[Request]:
         """See :class:`curricula.base.Strategy`. Domains get equal shares.
 
@@ -134,7 +144,7 @@ class Learnability:
         parents = self._sampler.draw(priority, age, mutate, rng)
         replays = self._sampler.draw_distinct(priority, age, replay, rng)
         fresh += replay - len(replays)
-        logs = math.log(self.frontier(domain)) + self._config.spread * rng.standard_normal(fresh)
+        logs = math.log(self.target(domain)) + self._config.spread * rng.standard_normal(fresh)
         found: list[Request] = [Fresh(domain, float(t)) for t in np.exp(logs)]
         found += [Mutate(domain, items[i].problem_id) for i in parents]
         found += [Replay(domain, items[i].problem_id) for i in replays]

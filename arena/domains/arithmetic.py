@@ -9,6 +9,7 @@ operators; the typographic signs for times and minus are read as ``*`` and ``-``
 from __future__ import annotations
 
 import re
+import string
 from typing import Final
 
 import numpy as np
@@ -31,6 +32,7 @@ from arena.domains.expression import (
     steps,
     write,
 )
+from arena.domains.grade import grade
 from culture.records import Form
 from culture.seeds import generator, short_id
 
@@ -83,16 +85,19 @@ class Arithmetic(Domain):
     """Expressions to evaluate. Difficulty is the number of digits that working it writes."""
 
     name = "arithmetic"
-    alphabet = "0123456789+-*()=?>\n"
+    alphabet = "0123456789+-*()=?>\n" + string.ascii_lowercase
     core_cells = tuple(f"{n}x{d}" for n, d in _CORE)
 
     # -- proposing ---------------------------------------------------------------------------------
     def brief(self, form: Form, target: float | None, parent: str | None) -> str:
-        """Terse: ``?12>``, ``?>`` or, for a variation, ``(3+4)*2>``. ``parent`` wins over ``target``."""
+        """Terse: ``?h>`` (see :func:`grade`), ``?>`` or, for a variation, ``(3+4)*2>``.
+
+        ``parent`` wins over ``target``.
+        """
         if form == "terse":
             if parent is not None:
                 return f"{parent}>"
-            return "?>" if target is None else f"?{round(target)}>"
+            return "?>" if target is None else f"?{grade(target)}>"
         lines = [
             "Write one arithmetic problem: an expression of whole numbers with +, -, * and parentheses.",
             "For example: (3 + 4) * 2",

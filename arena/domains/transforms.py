@@ -19,12 +19,15 @@ from typing import Final
 import numpy as np
 
 from arena.domains.base import Anchor, Domain, Rejected, Solution, register
+from arena.domains.grade import grade
 from culture.records import Form
 from culture.seeds import generator, short_id
 
 MAX_OPERATIONS: Final = 64
 MIN_LENGTH: Final = 2
 """Characters of the start string: on a single one most operations change nothing."""
+_DEEP: Final = 8
+"""Operations of the deepest scripted samples, unless so few cannot reach the difficulty asked for."""
 MAX_LENGTH: Final = 64
 """Characters of the start string; echoes can carry an intermediate string beyond it."""
 MAX_TEXT: Final = 4096
@@ -164,11 +167,14 @@ class Transforms(Domain):
 
     # -- proposing ---------------------------------------------------------------------------------
     def brief(self, form: Form, target: float | None, parent: str | None) -> str:
-        """Terse: ``?12>``, ``?>`` or, for a variation, ``RS1234>``. ``parent`` wins over ``target``."""
+        """Terse: ``?h>`` (see :func:`grade`), ``?>`` or, for a variation, ``RS1234>``.
+
+        ``parent`` wins over ``target``.
+        """
         if form == "terse":
             if parent is not None:
                 return f"{parent}>"
-            return "?>" if target is None else f"?{round(target)}>"
+            return "?>" if target is None else f"?{grade(target)}>"
         lines = [
             "Write one problem: a list of operations, a colon, and the string they are applied to from",
             "left to right. The string is all digits or all lowercase letters. The operations are:",
@@ -308,10 +314,10 @@ class Transforms(Domain):
 
     def sample(self, rng: np.random.Generator, target: float) -> str:
         """Operations times squared length is about ``target``; digits and letters equally often."""
-        # From one operation on a long string to as many operations as characters, log-uniform.
+        # From one operation on a long string to many on a short one, log-uniform.
         target = max(target, MIN_LENGTH**2)
         low = min(max(1.0, target / MAX_LENGTH**2), MAX_OPERATIONS)
-        high = min(max(low, target ** (1 / 3)), MAX_OPERATIONS)
+        high = max(low, min(target**0.4, _DEEP))
         count = round(float(np.exp(rng.uniform(np.log(low), np.log(high)))))
         length = min(max(MIN_LENGTH, round(float(np.sqrt(target / count)))), MAX_LENGTH)
         return _draw(count, length, LETTERS if rng.random() < 0.5 else DIGITS, rng)

@@ -194,7 +194,7 @@ def test_they_can_be_vectorised(env_id: str) -> None:
 def test_proposals_are_executed(sandbox: Executor) -> None:
     env = ProposeEnv(transforms, sandbox=sandbox)
     observation, info = env.reset(options={"target": 12.0})
-    assert (observation, info["target"], info["parent"]) == ("?12>", 12.0, None)
+    assert (observation, info["target"], info["parent"]) == ("?h>", 12.0, None)
     _, reward, terminated, truncated, info = env.step("RS1234\n")
     assert (reward, terminated, truncated) == (1.0, True, False)
     assert info["solution"] == Solution("1234", ("4321", "1234"), 8)

@@ -65,7 +65,7 @@ def test_terse_forms() -> None:
     assert domain.key("RS1234", solution, "terse") == "S4321=1234"
     assert domain.example("RS1234", solution, "terse") == "RS1234=S4321=1234"
     assert domain.lesson("RS1234", solution, "terse") == "S4321=1234"
-    assert domain.brief("terse", 12.4, None) == "?12>"
+    assert domain.brief("terse", 12.4, None) == "?h>"
     assert domain.brief("terse", None, None) == "?>"
     assert domain.brief("terse", 12.0, "RS1234") == "RS1234>"
 
