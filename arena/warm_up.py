@@ -6,6 +6,7 @@ the bottom rung by scripted examples, well below what the anchors ask, and no an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -30,8 +31,8 @@ class _Problems:
     def __init__(
         self, domain: Domain, top: float, sandbox: Executor, rng: np.random.Generator, banned: set[str]
     ) -> None:
-        # Squared: the requests of the first rounds are nearer to the bottom than to the top.
-        specs = [domain.sample(rng, 1 + (top - 1) * float(rng.random()) ** 2) for _ in range(_POOL)]
+        # Between uniform and log-uniform: every grade of difficulty is seen, the harder ones more often.
+        specs = [domain.sample(rng, top ** math.sqrt(rng.random())) for _ in range(_POOL)]
         solved = zip(specs, domain.solve(specs, sandbox), strict=True)
         self.items: list[tuple[str, Solution]] = []
         for spec, found in solved:

@@ -284,7 +284,7 @@ class LearnerWorker:
                     config,
                     self.config.warm_up,
                     self.config.learner,
-                    roles=_roles(self.config, policy),
+                    roles=policy_roles(self.config, policy),
                     domains=self.config.domains,
                     form=self.config.engine.form,
                     sandbox=sandbox,
@@ -316,7 +316,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "ludus"
 
 
-def _roles(config: RunConfig, policy: str) -> list[Role]:
+def policy_roles(config: RunConfig, policy: str) -> list[Role]:
     """What agents with ``policy`` do, proposing and solving that is."""
     played = {role for group in config.population.groups if group.policy == policy for role in group.roles}
     return sorted(played & {"proposer", "solver"})
@@ -337,7 +337,7 @@ def _fingerprint(config: RunConfig, policy: str) -> str:
     learner = config.learner.model_dump(
         include={"betas", "weight_decay", "max_grad_norm", "micro_batch_tokens", "threads", "lr"}
     )
-    taught_for = [_roles(config, policy), config.domains, config.engine.form]
+    taught_for = [policy_roles(config, policy), config.domains, config.engine.form]
     parts = [shape, config.warm_up.model_dump(), learner, taught_for, config.seed]
     text = json.dumps([parts, sources, torch.__version__], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

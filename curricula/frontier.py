@@ -96,7 +96,8 @@ class SuccessCurve:
         """The geometric mean difficulty of recent attempts. Raises ValueError before there were any."""
         if not self._bins:
             raise ValueError("expected attempts before asking what is usual, got none; observe some first")
-        _, tried, places = np.array(list(self._bins.values())).sum(axis=0)
+        # In order of difficulty: a sum of floats depends on the order, and a state read back is sorted.
+        _, tried, places = np.array([self._bins[i] for i in sorted(self._bins)]).sum(axis=0)
         return math.exp(places / tried)
 
     def crossing(self, probability: float) -> float:

@@ -19,8 +19,9 @@ from agents.learning.objectives import TokenBatch, objective
 from culture.records import BatchRow, Update
 from culture.seeds import generator
 
-_PROBE_ROWS = 8
-"""Rows of a micro-batch on which the divergence from the parent version is measured."""
+_PROBE_ROWS = 2
+"""Rows of a micro-batch on which the divergence from the parent version is measured: eight cost a sixth of
+the learner's time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ class Learner:
 def new_optimizer(model: LlamaForCausalLM, config: LearnerConfig) -> torch.optim.AdamW:
     """AdamW with the configured settings."""
     return torch.optim.AdamW(
-        model.parameters(), lr=config.lr, betas=config.betas, weight_decay=config.weight_decay
+        model.parameters(), lr=config.lr, betas=config.betas, weight_decay=config.weight_decay, fused=True
     )
 
 

@@ -159,7 +159,7 @@ def work(operations: str, start: str) -> tuple[str, ...]:
 
 @register
 class Transforms(Domain):
-    """Compositions of string operations. Difficulty is the number of characters that working it writes."""
+    """Compositions of string operations. Difficulty is pairs of a character read and one written."""
 
     name = "transforms"
     alphabet = DIGITS + LETTERS + LETTERS_OF_OPERATIONS + "=?>\n"
@@ -264,8 +264,8 @@ class Transforms(Domain):
         """Pairs of a character read and a character written, over all steps.
 
         An operation on a string twice as long is harder than the operation twice: which character goes
-        where is a choice among as many as there are. Characters written alone, measured on ``spark``,
-        ranks eight operations on two characters with two on eight, which are solved far less often.
+        where is a choice among as many as there are. Characters written alone tells slightly better who
+        succeeds, but lets proposers drift to strings of sixteen characters; this measure bounds them.
         """
         return features["pairs"]
 

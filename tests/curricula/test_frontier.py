@@ -84,6 +84,15 @@ def test_old_counts_fade_by_half_lives():
     assert c.success(np.array([5.0]))[0] == pytest.approx(0.5 / 4.5)
 
 
+def test_usual_is_the_geometric_mean_of_recent_attempts():
+    c = curve()
+    c.add([Outcome(2.0, 0, 1), Outcome(16.0, 0, 2)])
+    assert c.usual() == pytest.approx(8.0)
+    c.advance(4)  # one half-life: two attempts at 2 weigh as much as four before
+    c.add([Outcome(2.0, 0, 1)])
+    assert c.usual() == pytest.approx(2 ** ((0.5 * 1 + 1 * 4 + 1 * 1) / 2.5))
+
+
 def test_what_is_forgotten_is_dropped():
     c = curve()
     c.add([Outcome(5.0, 8, 8)])
@@ -96,6 +105,8 @@ def test_nothing_attempted():
     assert np.isnan(c.success(np.array([1.0, 2.0]))).all()
     with pytest.raises(ValueError, match="expected attempts"):
         c.crossing(0.5)
+    with pytest.raises(ValueError, match="expected attempts"):
+        c.usual()
 
 
 @given(

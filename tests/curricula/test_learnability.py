@@ -94,6 +94,22 @@ def test_fresh_targets_are_log_normal_about_the_frontier():
     assert logs.std() == pytest.approx(0.3, rel=0.05)
 
 
+@pytest.mark.parametrize(
+    ("stretch", "overreach", "about"),
+    [(3.0, 9.0, 48.0), (0.5, 9.0, 8.0), (3.0, 1.5, 24.0)],  # the geometric mean of 8 and 32 is 16
+)
+def test_targets_stretch_beyond_the_frontier_but_not_far_beyond_what_is_usual(stretch, overreach, about):
+    shares = {"fresh_share": 1.0, "mutate_share": 0.0, "replay_share": 0.0}
+    strategy = make(**shares, stretch=stretch, overreach=overreach, spread=0.0)
+    problems = [problem("easy", "a", 0, 8.0), problem("hard", "a", 0, 32.0)]
+    strategy.observe(
+        problems,
+        [attempt(p.problem_id, "a", 0, i, p.problem_id == "easy") for p in problems for i in range(4)],
+    )
+    assert strategy.target("a") == pytest.approx(about)
+    assert {round(r.target, 9) for r in strategy.request(20, generator(0, "r"))} == {round(about, 9)}
+
+
 def test_the_frontier_stops_at_the_minimum():
     strategy = make(minimum_target=3.0, start_target=3.0)
     strategy.observe([problem("p", "a", 0, 1.0)], [attempt("p", "a", 0, i, False) for i in range(40)])
