@@ -29,19 +29,11 @@ class WarmUpConfig(BaseModel):
     """Largest difficulty of the problems that notes are read about, in the domain's unit."""
     propose_target: float = Field(default=16.0, gt=0)
     """Largest difficulty that the warm-up shows as proposals, in the domain's unit."""
-    read_share: float = Field(default=0.15, ge=0, le=1)
-    """Share of warm-up rows whose prompt carries notes that answer it."""
+    read_share: float = Field(default=0.3, ge=0, le=1)
+    """Share of the rows that teach to solve whose prompt carries notes that answer it. No unit."""
     propose_share: float = Field(default=0.5, ge=0, le=1)
-    """Share of warm-up rows that are proposals."""
-
-    @model_validator(mode="after")
-    def _shares(self) -> WarmUpConfig:
-        if self.read_share + self.propose_share > 1:
-            raise ValueError(
-                "expected read_share + propose_share of at most 1, got "
-                f"{self.read_share} + {self.propose_share}"
-            )
-        return self
+    """Share of proposals in the rows of a policy that proposes and solves; a policy that does one of them
+    is taught that alone. No unit."""
 
 
 class PolicyConfig(BaseModel):
@@ -106,7 +98,10 @@ class EngineConfig(BaseModel):
         return self
 
 
-Objective = Literal["answer_key", "grpo"]
+Objective = Literal["answer_key", "clip_higher", "dr_grpo", "grpo", "reinforce_pp", "rejection", "trr_pp"]
+
+CLIPPED = frozenset({"clip_higher", "dr_grpo", "grpo", "reinforce_pp", "trr_pp"})
+"""Objectives that compare the policy with the one that sampled, and clip the ratio."""
 
 
 class RoleObjective(BaseModel):
@@ -115,7 +110,9 @@ class RoleObjective(BaseModel):
     model_config = _STRICT
 
     objective: Objective = "answer_key"
-    """``answer_key`` (cross-entropy on what was verified) or ``grpo``. No unit."""
+    """``answer_key`` (cross-entropy on what was verified), ``rejection`` (on the policy's own completions
+    that were rewarded), or a policy gradient: ``grpo``, ``dr_grpo``, ``clip_higher``, ``reinforce_pp``,
+    ``trr_pp``. No unit."""
     weight: float = Field(default=1.0, gt=0)
     """Weight of this role's loss where roles share a policy; no unit."""
     rehearsal: float = Field(default=0.0, ge=0, le=20)
@@ -154,9 +151,13 @@ class LearnerConfig(BaseModel):
     epochs: int = Field(default=1, ge=1, le=100)
     """Passes over a batch, in passes."""
     clip: float = Field(default=0.2, gt=0, lt=1)
-    """ε of GRPO's clipped ratio; no unit."""
+    """ε of the clipped ratio, on both sides where ``clip_high`` does not apply; no unit."""
+    clip_high: float = Field(default=0.28, gt=0)
+    """Upper ε of ``clip_higher``; no unit."""
+    completion_budget: int = Field(default=128, ge=1)
+    """What ``dr_grpo`` divides the summed gain of a completion by, in tokens."""
     kl_coefficient: float = Field(default=0.0, ge=0)
-    """β of GRPO's penalty on the KL divergence from the version that sampled; no unit."""
+    """β of the penalty on the KL divergence from the version that sampled, of policy gradients. No unit."""
     threads: int = Field(default=2, ge=1, le=64)
     """torch threads of the learner, in threads. Part of what fixes a run's numbers."""
     keep_every: int = Field(default=10, ge=1)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from agents.config import SPARK_CONTEXT, EngineConfig, LearnerConfig, PolicyConfig, WarmUpConfig
+from agents.config import CLIPPED, SPARK_CONTEXT, EngineConfig, LearnerConfig, PolicyConfig, WarmUpConfig
 from agents.population import Population, PopulationConfig, PopulationError
 from arena.domains import make_domain
 from arena.faults import listed, nearest
@@ -170,11 +170,11 @@ class RunConfig(BaseModel):
                 f"policies: expected every policy to have an agent, got none for {listed(idle)}; take it "
                 "out, or name it in a group of the population"
             )
-        gradient = "grpo" in (self.learner.solver.objective, self.learner.proposer.objective)
-        if gradient and self.engine.temperature != 1.0:
+        goals = {self.learner.solver.objective, self.learner.proposer.objective}
+        if (ratios := sorted(goals & CLIPPED)) and self.engine.temperature != 1.0:
             problems.append(
-                "engine.temperature: expected 1 with the objective grpo, whose ratios compare the policy "
-                f"with the distribution that was sampled from, got {self.engine.temperature:g}"
+                f"engine.temperature: expected 1 with the objective {ratios[0]}, whose ratios compare the "
+                f"policy with the distribution that was sampled from, got {self.engine.temperature:g}"
             )
         for name in self.domains:
             try:

@@ -50,6 +50,7 @@ def sleep(play: Play, attempts: Sequence[Attempt]) -> None:
         samples.append(
             Sample(
                 role="solver",
+                domain=a.domain,
                 source_kind="attempt",
                 source_id=a.attempt_id,
                 group_id=a.problem_id,
@@ -78,6 +79,7 @@ def _solver_samples(play: Play, attempts: Sequence[Attempt]) -> list[Sample]:
     return [
         Sample(
             role="solver",
+            domain=a.domain,
             source_kind="attempt",
             source_id=a.attempt_id,
             group_id=f"{a.problem_id}/{a.policy_version}",
@@ -124,6 +126,7 @@ def _proposer_samples(play: Play) -> list[Sample]:
         samples.append(
             Sample(
                 role="proposer",
+                domain=p.domain,
                 source_kind="problem",
                 source_id=p.problem_id,
                 group_id=p.problem_id if imitate else f"{p.domain}/{p.request}/{p.policy_version}",

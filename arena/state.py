@@ -157,6 +157,7 @@ class State:
                 continue
             samples[known.problem_id, name] = Sample(
                 role="solver",
+                domain=known.domain,
                 source_kind="attempt",
                 source_id=attempt.attempt_id,
                 group_id=known.problem_id,

@@ -1,7 +1,8 @@
 """What ``spark`` learns before the first round: trivial problems, what a proposal is, how to read a note.
 
 A language model would know these from pre-training. ``spark`` is made from nothing, so the run teaches it
-the bottom rung by scripted examples, well below what the anchors ask, and no anchor among them.
+the bottom rung by scripted examples no harder than the easiest anchors, none of which is among them.
+Proposals reach further, and come without answers.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 
-import numpy as np
 from transformers import LlamaForCausalLM
 
 from agents import spark
@@ -26,11 +26,19 @@ _POOL = 4000
 
 
 class _Problems:
-    """Scripted problems of one domain up to a difficulty, with their solutions, drawn by seed."""
+    """Scripted problems of one domain up to ``warm_up.NAME_target``, with solutions, drawn by seed."""
 
     def __init__(
-        self, domain: Domain, top: float, sandbox: Executor, rng: np.random.Generator, banned: set[str]
+        self,
+        domain: Domain,
+        name: str,
+        config: WarmUpConfig,
+        sandbox: Executor,
+        banned: set[str],
+        seed: int,
     ) -> None:
+        top = float(getattr(config, f"{name}_target"))
+        rng = generator(seed, "warm_up", domain.name, name)
         # Between uniform and log-uniform: every grade of difficulty is seen, the harder ones more often.
         specs = [domain.sample(rng, top ** math.sqrt(rng.random())) for _ in range(_POOL)]
         solved = zip(specs, domain.solve(specs, sandbox), strict=True)
@@ -43,7 +51,7 @@ class _Problems:
         if not self.items:
             raise ValueError(
                 f"expected {domain.name} to have problems of difficulty {top:g} or less, got none; raise "
-                "warm_up.solve_target and warm_up.propose_target"
+                f"warm_up.{name}_target"
             )
         self._rng = rng
 
@@ -67,24 +75,20 @@ class _Lessons:
         # Episodes of several steps have no key to teach: there, all start with knowing what to propose.
         proposing = config.propose_share if "proposer" in roles else 0.0
         self.propose_share = proposing if "solver" in roles and domain.one_step else 1.0
-        self.read_share = (
-            config.read_share / (1 - config.propose_share) if config.propose_share < 1 else 0.0
-        )
         self.rng = generator(seed, "warm_up", domain.name)
-        banned = {anchor.spec for anchor in domain.anchors(MOST_ANCHORS)}
-        pool = (sandbox, self.rng, banned)
-        self.solve = _Problems(domain, config.solve_target, *pool)
-        self.read = _Problems(domain, config.read_target, *pool)
-        self.propose = _Problems(domain, config.propose_target, *pool)
+        self.banned = {anchor.spec for anchor in domain.anchors(MOST_ANCHORS)}
+        kinds = ["propose"] if self.propose_share > 0 else []
+        kinds += ["read", "solve"] if self.propose_share < 1 else []
+        self.pools = {kind: _Problems(domain, kind, config, sandbox, self.banned, seed) for kind in kinds}
 
     def row(self) -> tuple[str, str, str]:
         """Role, prompt and completion of one example."""
         if self.rng.random() < self.propose_share:
             return self._proposal()
-        if self.rng.random() < self.read_share:
+        if self.rng.random() < self.config.read_share:
             return self._reading()
-        spec, solution = self.solve.draw()
-        notes = [self._note(self.read.draw())] if self.rng.random() < 0.2 else []
+        spec, solution = self.pools["solve"].draw()
+        notes = [self._note(self.pools["read"].draw())] if self.rng.random() < 0.2 else []
         prompt = "\n".join([*notes, self.domain.pose(spec, self.form)])
         return "solver", prompt, self.domain.key(spec, solution, self.form)
 
@@ -93,20 +97,22 @@ class _Lessons:
 
     def _reading(self) -> tuple[str, str, str]:
         """A problem whose own worked example is among the notes, so that the answer can be read."""
-        spec, solution = self.read.draw()
+        spec, solution = self.pools["read"].draw()
         notes = [self._note((spec, solution))]
         if self.rng.random() < 0.5:
-            notes.insert(int(self.rng.integers(2)), self._note(self.read.draw()))
+            notes.insert(int(self.rng.integers(2)), self._note(self.pools["read"].draw()))
         prompt = "\n".join([*notes, self.domain.pose(spec, self.form)])
         return "solver", prompt, self.domain.key(spec, solution, self.form)
 
     def _proposal(self) -> tuple[str, str, str]:
-        spec, solution = self.propose.draw()
+        spec, solution = self.pools["propose"].draw()
         if self.rng.random() < 0.75:
             target = self.domain.difficulty(self.domain.features(spec, solution))
             shown = target if self.rng.random() < 0.9 else None
             return "proposer", self.domain.brief(self.form, shown, None), self.domain.write(spec, self.form)
         child = self.domain.mutate(spec, self.rng)
+        while child in self.banned:
+            child = self.domain.mutate(spec, self.rng)
         return "proposer", self.domain.brief(self.form, None, spec), self.domain.write(child, self.form)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from agents.config import LearnerConfig
-from agents.learning.objectives import TokenBatch
+from agents.learning.objectives import Rewards, TokenBatch
 
 
 class AnswerKey:
@@ -14,9 +14,9 @@ class AnswerKey:
 
     needs_logprobs = False
 
-    def advantages(self, rewards: np.ndarray) -> np.ndarray:
+    def advantages(self, rewards: Rewards) -> np.ndarray:
         """Ones: the key is right whatever the attempts were worth."""
-        return np.ones_like(rewards)
+        return np.ones_like(rewards.values)
 
     def loss(self, batch: TokenBatch, config: LearnerConfig) -> tuple[Tensor, float | None]:
         weights = batch.weights[:, None] * batch.mask

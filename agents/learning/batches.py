@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from agents.learning.objectives import objective
+from agents.learning.objectives import Rewards, objective
 from culture.records import BatchRow
 
 _SCHEMA = pa.schema(
@@ -39,6 +39,7 @@ class Sample:
     """Something that may become a training row: a completion, what it was worth, where it came from."""
 
     role: Literal["solver", "proposer"]
+    domain: str
     source_kind: Literal["attempt", "problem", "note"]
     source_id: str
     group_id: str
@@ -55,18 +56,24 @@ class Sample:
 def rows_from(
     samples: Sequence[Sample], *, objective_name: str, batch_id: str, round: int, first_row: int
 ) -> list[BatchRow]:
-    """Training rows of one role.
+    """Training rows of one role, group by group.
 
-    Groups whose advantages are all zero teach nothing and are left out, as are rows of weight zero.
+    Samples whose advantage is zero teach nothing and are left out, as are those of weight zero.
     """
     goal = objective(objective_name)
-    groups: dict[str, list[Sample]] = {}
-    for sample in samples:
-        groups.setdefault(sample.group_id, []).append(sample)
+    advantages = goal.advantages(
+        Rewards(
+            np.array([s.reward for s in samples], dtype=np.float64),
+            [s.group_id for s in samples],
+            [f"{s.domain}/{s.role}" for s in samples],
+        )
+    )
+    groups: dict[str, list[tuple[Sample, float]]] = {}
+    for sample, advantage in zip(samples, advantages.tolist(), strict=True):
+        groups.setdefault(sample.group_id, []).append((sample, advantage))
     rows: list[BatchRow] = []
     for group_id, members in groups.items():
-        advantages = goal.advantages(np.array([m.reward for m in members], dtype=np.float64))
-        for member, advantage in zip(members, advantages, strict=True):
+        for member, advantage in members:
             if advantage == 0.0 or member.weight == 0.0 or not member.token_ids:
                 continue
             rows.append(
@@ -84,7 +91,7 @@ def rows_from(
                     token_ids=member.token_ids,
                     logprobs=member.logprobs if goal.needs_logprobs else [],
                     weight=float(member.weight),
-                    advantage=float(advantage),
+                    advantage=advantage,
                 )
             )
     return rows

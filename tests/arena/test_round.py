@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from scipy.stats import chisquare
 
+from agents.config import CLIPPED, Objective
 from analysis.identical import differences
 from culture import connect
 from tests.arena.consistency import check_log
@@ -120,20 +122,32 @@ def test_notes_are_worth_reading(whole: Path) -> None:
     assert all("\n" not in str(p) for (p,) in with_none)
 
 
-@pytest.mark.parametrize("objective", ["grpo", "answer_key"])
+@pytest.mark.parametrize("objective", get_args(Objective))
 def test_objectives_for_both_roles(tmp_path: Path, objective: str) -> None:
     overrides = [f"learner.{role}.objective={objective}" for role in ("solver", "proposer")]
     folder = play(tmp_path / "run", overrides)
     check_log(folder)
     roles = ask(folder, "SELECT DISTINCT role, objective FROM batch_rows ORDER BY role")
-    assert roles == [("proposer", objective), ("solver", objective)] or objective == "grpo"
-    assert ("solver", objective) in roles
-    assert ("proposer", objective) in roles
-    if objective == "grpo":
-        rows = ask(folder, "SELECT len(token_ids), len(logprobs) FROM batch_rows WHERE objective = 'grpo'")
+    assert roles == [("proposer", objective), ("solver", objective)]
+    clipped = one(folder, "SELECT count(*) FROM updates WHERE clip_fraction IS NOT NULL")
+    if objective in CLIPPED:
+        rows = ask(folder, "SELECT len(token_ids), len(logprobs) FROM batch_rows")
         assert all(n == m for n, m in rows)
-        assert one(folder, "SELECT count(*) FROM updates WHERE clip_fraction IS NOT NULL") > 0
+        assert clipped > 0
+    else:
+        assert clipped == 0
     assert one(folder, "SELECT count(*) FROM policies WHERE accepted") > 2
+
+
+def test_rejection_trains_on_right_answers_as_they_were_given(tmp_path: Path) -> None:
+    folder = play(tmp_path / "run", ["learner.solver.objective=rejection"])
+    rows = ask(
+        folder,
+        "SELECT a.correct, a.completion = b.completion, a.prompt = b.prompt FROM batch_rows b "
+        "JOIN attempts a ON a.attempt_id = b.source_id WHERE b.role = 'solver'",
+    )
+    assert rows
+    assert set(rows) == {(True, True, True)}
 
 
 @pytest.mark.parametrize("strategy", ["ladder", "uniform", "learnability"])

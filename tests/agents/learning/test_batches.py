@@ -20,6 +20,7 @@ def sample(group: str, reward: float, completion: str = "12", weight: float = 1.
     ids = spark.encode(completion + spark.EOS) if completion else []
     return Sample(
         role="solver",
+        domain="transforms",
         source_kind="attempt",
         source_id=f"t-{group}-{reward}-{completion}",
         group_id=group,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,8 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from agents.config import LearnerConfig
-from agents.learning.objectives import TokenBatch, objective
+from agents.config import CLIPPED, LearnerConfig, Objective
+from agents.learning.objectives import Rewards, TokenBatch, objective, whiten
 
 CONFIG = LearnerConfig(clip=0.2)
 GRPO, KEY = objective("grpo"), objective("answer_key")
@@ -38,6 +39,15 @@ def batch_of(
     )
 
 
+def one_group(values: list[float]) -> Rewards:
+    return Rewards(np.array(values), ["g"] * len(values), ["t"] * len(values))
+
+
+def test_every_objective_that_can_be_configured_exists() -> None:
+    for name in get_args(Objective):
+        assert objective(name).needs_logprobs == (name in CLIPPED)
+
+
 def test_an_unknown_objective_is_a_key_error() -> None:
     with pytest.raises(KeyError):
         objective("sarsa")
@@ -47,20 +57,22 @@ def test_advantages_by_hand() -> None:
     # mean 1/2, sample variance (4 × 1/4) / 3 = 1/3
     expected = 0.5 / (math.sqrt(1 / 3) + 1e-4)
     np.testing.assert_allclose(
-        GRPO.advantages(np.array([1.0, 0.0, 1.0, 0.0])), [expected, -expected, expected, -expected]
+        GRPO.advantages(one_group([1.0, 0.0, 1.0, 0.0])), [expected, -expected, expected, -expected]
     )
-    assert GRPO.advantages(np.array([1.0])).tolist() == [0.0]
-    assert KEY.advantages(np.array([0.0, 1.0])).tolist() == [1.0, 1.0]
+    assert GRPO.advantages(one_group([1.0])).tolist() == [0.0]
+    assert KEY.advantages(one_group([0.0, 1.0])).tolist() == [1.0, 1.0]
 
 
 @given(st.floats(-1e3, 1e3), st.integers(2, 9))
 def test_equal_rewards_teach_nothing(reward: float, n: int) -> None:
-    assert GRPO.advantages(np.full(n, reward)).tolist() == [0.0] * n
+    assert all(
+        objective(name).advantages(one_group([reward] * n)).tolist() == [0.0] * n for name in CLIPPED
+    )
 
 
 @given(st.lists(st.floats(-5, 5), min_size=2, max_size=12))
 def test_advantages_sum_to_zero_and_keep_the_order(rewards: list[float]) -> None:
-    found = GRPO.advantages(np.array(rewards))
+    found = GRPO.advantages(one_group(rewards))
     assert abs(found.sum()) < 1e-6
     for i in range(len(rewards) - 1):
         if rewards[i] < rewards[i + 1]:
@@ -148,3 +160,64 @@ def test_answer_key_is_weighted_cross_entropy() -> None:
     torch.testing.assert_close(
         torch.autograd.grad(loss, logits, retain_graph=True), torch.autograd.grad(expected, logits)
     )
+
+
+def test_dr_grpo_by_hand() -> None:
+    goal = objective("dr_grpo")
+    rewards = Rewards(np.array([1.0, 0.0, 1.0, 5.0, 3.0]), ["a", "a", "a", "b", "b"], ["t"] * 5)
+    np.testing.assert_allclose(goal.advantages(rewards), [1 / 3, -2 / 3, 1 / 3, 1.0, -1.0])
+    # unchanged policies: each token gains A; 1 token of 2 and 3 tokens of -1, over a budget of 10
+    loss, clipped = goal.loss(
+        batch_of([[-1.0], [-1.0] * 3], [[-1.0], [-1.0] * 3], [2.0, -1.0]),
+        LearnerConfig(completion_budget=10),
+    )
+    assert loss.item() == pytest.approx(-(2.0 * 1 - 1.0 * 3) / 2 / 10)
+    assert clipped == 0.0
+
+
+@pytest.mark.parametrize(
+    ("ratio", "advantage", "gain"),
+    [
+        (1.25, 2.0, 2.5),  # GRPO would clip at 1.2
+        (1.5, 2.0, 2.56),  # clipped at 1.28
+        (0.5, -2.0, -1.6),  # the lower bound is GRPO's
+        (1.5, -2.0, -3.0),
+    ],
+)
+def test_clip_higher_by_hand(ratio: float, advantage: float, gain: float) -> None:
+    goal = objective("clip_higher")
+    loss, _ = goal.loss(batch_of([[math.log(ratio)]], [[0.0]], [advantage]), LearnerConfig())
+    assert loss.item() == pytest.approx(-gain)
+
+
+@pytest.mark.parametrize("name", ["clip_higher", "reinforce_pp", "trr_pp"])
+def test_the_mean_over_tokens_weighs_long_completions_more(name: str) -> None:
+    batch = batch_of([[-1.0], [-1.0] * 3], [[-1.0], [-1.0] * 3], [2.0, -1.0], [1.0, 2.0])
+    loss, _ = objective(name).loss(batch, CONFIG)
+    # weights 1 and 2: (1·2·1 + 2·(-1)·3) over (1·1 + 2·3) tokens
+    assert loss.item() == pytest.approx(-(2.0 - 6.0) / 7)
+    per_completion, _ = GRPO.loss(batch, CONFIG)
+    assert per_completion.item() == pytest.approx(-(2.0 - 2.0) / 3)
+
+
+def test_reinforce_pp_whitens_over_the_batch_and_trr_pp_over_each_task() -> None:
+    values = np.array([1.0, 0.0, 1.0, 0.0, 10.0, 6.0])
+    rewards = Rewards(values, ["a", "a", "b", "b", "c", "d"], ["x"] * 4 + ["y"] * 2)
+    # mean 3, squares 4 + 9 + 4 + 9 + 49 + 9 = 84, variance 14
+    np.testing.assert_allclose(objective("reinforce_pp").advantages(rewards), (values - 3) / math.sqrt(14))
+    # task x: mean 1/2, std 1/2; task y: mean 8, std 2
+    np.testing.assert_allclose(objective("trr_pp").advantages(rewards), [1, -1, 1, -1, 1, -1])
+
+
+def test_rejection_imitates_what_was_rewarded() -> None:
+    goal = objective("rejection")
+    assert goal.advantages(one_group([1.0, 0.0, -1.0, 0.25])).tolist() == [1.0, 0.0, 0.0, 1.0]
+    batch = batch_of([[-1.0, -2.0], [-4.0]], [[0.0, 0.0], [0.0]], [1.0, 1.0])
+    assert goal.loss(batch, CONFIG)[0].item() == pytest.approx(KEY.loss(batch, CONFIG)[0].item())
+
+
+@given(st.lists(st.integers(-1000, 1000).map(lambda n: n / 8), min_size=2, max_size=20))
+def test_whitened_values_have_mean_0_and_spread_1(values: list[float]) -> None:
+    found = whiten(np.array(values))
+    assert abs(found.mean()) < 1e-6
+    assert found.std() == pytest.approx(1.0, abs=1e-6) or not found.any()

@@ -1,0 +1,38 @@
+"""GRPO done right (Liu et al. 2025, arXiv 2503.20783): no normalisation by spread or by length."""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor
+
+from agents.config import LearnerConfig
+from agents.learning.grpo import clipped_gain
+from agents.learning.objectives import Rewards, TokenBatch
+
+
+class DrGrpo:
+    """The clipped ratio with advantages that are only centred.
+
+    A_i = r_i − mean r within the group. The gains of a completion's tokens are summed and divided by a
+    constant, ``learner.completion_budget``, whatever its length: dividing by the length makes long wrong
+    answers cheap, dividing by the spread favours questions that are nearly always or never solved.
+    """
+
+    needs_logprobs = True
+
+    def advantages(self, rewards: Rewards) -> np.ndarray:
+        """r − mean; zeros for a group of one, or of equal rewards."""
+        return rewards.apart(rewards.groups, _centred)
+
+    def loss(self, batch: TokenBatch, config: LearnerConfig) -> tuple[Tensor, float | None]:
+        gain, clipped = clipped_gain(
+            batch, low=config.clip, high=config.clip, kl_coefficient=config.kl_coefficient
+        )
+        total = (gain.sum(dim=1) * batch.weights).sum() / batch.weights.sum().clamp_min(1e-8)
+        return -total / config.completion_budget, clipped
+
+
+def _centred(rewards: np.ndarray) -> np.ndarray:
+    if len(rewards) < 2 or np.ptp(rewards) == 0:
+        return np.zeros_like(rewards)
+    return np.asarray(rewards - rewards.mean())
