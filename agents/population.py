@@ -161,8 +161,8 @@ class PopulationConfig(BaseModel):
         return sum(group.count for group in self.groups)
 
     def policy_names(self) -> set[str]:
-        """Names of the policies that the agents use."""
-        return {group.policy for group in self.groups}
+        """Names of the policies of agents that propose or solve."""
+        return {g.policy for g in self.groups if {"proposer", "solver"} & set(g.roles)}
 
 
 class Population:

@@ -248,9 +248,9 @@ class Cluster:
         """Version 0 of each policy; the SHA-256 of its weights. Raises WorkFailed."""
         with self._waiting("training"):
             made = self.learner.map("first_version", [(name, f"{name}@0") for name in policies])
-        for found in made:
+        for name, found in zip(policies, made, strict=True):
             if isinstance(found, Failed):
-                raise WorkFailed(found.detail)
+                raise WorkFailed(f"first version of {name}: {found.detail}")
         return made
 
     def close(self) -> None:

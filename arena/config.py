@@ -167,8 +167,8 @@ class RunConfig(BaseModel):
         idle = sorted(set(self.policies) - self.population.policy_names())
         if idle:
             problems.append(
-                f"policies: expected every policy to have an agent, got none for {listed(idle)}; take it "
-                "out, or name it in a group of the population"
+                "policies: expected every policy to have an agent that proposes or solves, got none for "
+                f"{listed(idle)}; take it out, or name it in a group of the population that does"
             )
         goals = {self.learner.solver.objective, self.learner.proposer.objective}
         if (ratios := sorted(goals & CLIPPED)) and self.engine.temperature != 1.0:

@@ -67,7 +67,7 @@ class Board:
         number = f"round {progress.round + 1}/{self._rounds}"
         if progress.phase.startswith("warm-up"):
             name = progress.phase.removeprefix("warm-up of ")
-            self._head = f"warming up {name}: its first weights, before the first round"
+            self._head = f"warming up {name}: first weights, before the first round"
             if self._live is None:
                 self._console.print(f"warming up {name}", highlight=False, markup=False)
             return

@@ -54,9 +54,9 @@ class Prose(spaces.Text):
         return isinstance(x, str) and len(x) <= self.max_length
 
 
-def _space(domain: Domain, form: Form, max_length: int) -> spaces.Text:
+def _space(domain: Domain, form: Form, max_length: int, more: str = "") -> spaces.Text:
     if form == "terse":
-        return spaces.Text(max_length, min_length=0, charset=domain.alphabet)
+        return spaces.Text(max_length, min_length=0, charset=domain.alphabet + more)
     return Prose(max_length)
 
 
@@ -117,7 +117,9 @@ class _DomainEnv(gymnasium.Env[str, str]):
     @property
     def observation_space(self) -> spaces.Space[str]:
         if self._observations is None:
-            self._observations = _space(self.domain, self.form, MAX_OBSERVATION)
+            self._observations = _space(
+                self.domain, self.form, MAX_OBSERVATION, self.domain.request_characters
+            )
         return self._observations
 
     @observation_space.setter

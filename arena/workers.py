@@ -10,12 +10,14 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import torch
+import transformers
 from transformers import LlamaForCausalLM
 
 from agents import checkpoints
@@ -324,20 +326,23 @@ def policy_roles(config: RunConfig, policy: str) -> list[Role]:
 
 def _fingerprint(config: RunConfig, policy: str) -> str:
     """A name for all that a warmed-up model depends on, the code that makes it included."""
+    from agents import learning as trained
     from agents import spark as made
-    from agents.learning import learner as trained
+    from arena import domains as worlds
     from arena import warm_up as taught
 
-    sources = [Path(str(module.__file__)).read_text() for module in (made, trained, taught)]
-    sources += [
-        Path(str(__import__(type(make_domain(n)).__module__, fromlist=["_"]).__file__)).read_text()
-        for n in config.domains
-    ]
+    own = [sys.modules[type(make_domain(name)).__module__] for name in config.domains]
+    files = {Path(str(module.__file__)) for module in (made, taught, *own)}
+    for package in (trained, worlds):
+        files |= set(Path(str(package.__file__)).parent.glob("*.py"))
+    sources = [path.read_text() for path in sorted(files)]
     shape = config.policies[policy].model_dump(exclude={"trained", "lr"})
     learner = config.learner.model_dump(
         include={"betas", "weight_decay", "max_grad_norm", "micro_batch_tokens", "threads", "lr"}
     )
     taught_for = [policy_roles(config, policy), config.domains, config.engine.form]
     parts = [shape, config.warm_up.model_dump(), learner, taught_for, config.seed]
-    text = json.dumps([parts, sources, torch.__version__], sort_keys=True, default=str)
+    text = json.dumps(
+        [parts, sources, torch.__version__, transformers.__version__], sort_keys=True, default=str
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -41,7 +41,7 @@ class LearnabilityConfig(_Section):
     """Sampling for learnability (Rutherford et al. 2024) around a frontier that follows the solvers."""
 
     fresh_share: Share = 0.4
-    """Share of requests for a new problem near the frontier. The three shares sum to 1."""
+    """Share of requests for a new problem beyond or at the frontier. The three shares sum to 1."""
     mutate_share: Share = 0.4
     """Share of requests for a variation of a learnable problem. The three shares sum to 1."""
     replay_share: Share = 0.2
@@ -52,7 +52,7 @@ class LearnabilityConfig(_Section):
     """Difficulty, in the domain's unit, by domain name: replaces ``start_target`` for that domain."""
     minimum_target: Positive = 1.0
     """Difficulty, in the domain's unit: the frontier is never placed below it, and problems below it count
-    as at it. Fresh targets spread about the frontier, so some lie below."""
+    as at it. Fresh targets spread about a multiple of the frontier, so some may lie below."""
     spread: Annotated[float, Field(ge=0)] = 0.35
     """Natural-log units: standard deviation of fresh targets about ``stretch`` times the frontier."""
     target_success: Annotated[float, Field(gt=0, lt=1)] = 0.5
@@ -163,7 +163,7 @@ class CurriculumConfig(_Section):
             hint = (
                 f"write {near[0]!r}"
                 if near
-                else "write one of them, or import the module that registers it"
+                else "write one of them, or name the module that registers it under plugins"
             )
             raise ValueError(f"expected a strategy among {', '.join(names)}, got {self.strategy!r}; {hint}")
         if self.settings and self.strategy in SHIPPED:

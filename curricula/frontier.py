@@ -93,7 +93,10 @@ class SuccessCurve:
         return np.interp(np.log(np.maximum(difficulty, self._minimum)), x, fit)
 
     def usual(self) -> float:
-        """The geometric mean difficulty of recent attempts. Raises ValueError before there were any."""
+        """The geometric mean difficulty of recent attempts, in the domain's unit.
+
+        Raises ValueError before there were any.
+        """
         if not self._bins:
             raise ValueError("expected attempts before asking what is usual, got none; observe some first")
         # In order of difficulty: a sum of floats depends on the order, and a state read back is sorted.

@@ -2,10 +2,11 @@
 
 A problem solved with probability p teaches most where p(1-p) is largest. ``score`` is its unbiased
 estimate from the problem's own attempts. Where to look next is decided by better evidence than a few
-attempts: ``frontier`` is where :class:`~curricula.frontier.SuccessCurve` crosses one half, and parents
-and replays are ranked by p̃(1-p̃), in which p̃ joins a problem's attempts with the curve at its
-difficulty, as a prior worth ``prior_strength`` attempts. Own evidence fades with ``half_life`` like the
-curve does, so a problem scored long ago is ranked by where it stands for today's solvers.
+attempts: ``frontier`` is where :class:`~curricula.frontier.SuccessCurve` crosses ``target_success``; fresh
+problems are asked for about ``stretch`` times it; parents and replays are ranked by p̃(1-p̃), in which p̃
+joins a problem's attempts with the curve at its difficulty, as a prior worth ``prior_strength`` attempts.
+Own evidence fades with ``half_life`` like the curve does, so a problem scored long ago is ranked by where
+it stands for today's solvers.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def _counts(candidates: Sequence[Candidate]) -> tuple[Floats, Floats]:
 
 @register
 class Learnability:
-    """Fresh problems about the frontier, and variations and replays of the most learnable ones."""
+    """Fresh problems about the frontier or beyond, variations and replays of the most learnable ones."""
 
     name: ClassVar[str] = "learnability"
 
@@ -112,12 +113,15 @@ class Learnability:
     def target(self, domain: str) -> float:
         """What fresh targets spread about: ``stretch`` times the frontier, in the domain's unit.
 
-        At most ``overreach`` times what was usual of late: where proposers cannot follow, asking for ever
+        The start target where nothing was attempted. At least ``minimum_target``, and otherwise at most
+        ``overreach`` times what was usual of late: where proposers cannot follow, asking for ever
         more would only ask for what they have never seen.
         """
         curve = self._curves[domain]
-        wanted = self._config.stretch * self.frontier(domain)
-        return min(wanted, self._config.overreach * curve.usual()) if curve else wanted
+        if not curve:
+            return self._config.start(domain)
+        wanted = min(self._config.stretch * self.frontier(domain), self._config.overreach * curve.usual())
+        return max(wanted, self._config.minimum_target)
 
     def request(self, n: int, rng: np.random.Generator) -> list[Request]:
         """See :class:`curricula.base.Strategy`. Domains get equal shares.

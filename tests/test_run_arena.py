@@ -70,7 +70,7 @@ def test_run(started: tuple[Path, Result]) -> None:
     assert [line.partition(":")[0] for line in lines if line.startswith("round ")] == [
         "round 1/3", "round 2/3", "round 3/3",
     ]  # fmt: skip
-    assert "warming up solver" in lines
+    assert "warming up solver, proposer" in lines
     for words in ("What was learned", "transforms, held out", "The library", "Time"):
         assert words in result.stdout
     folder = runs / "tiny-seed7"

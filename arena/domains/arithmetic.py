@@ -9,7 +9,6 @@ operators; the typographic signs for times and minus are read as ``*`` and ``-``
 from __future__ import annotations
 
 import re
-import string
 from typing import Final
 
 import numpy as np
@@ -32,7 +31,7 @@ from arena.domains.expression import (
     steps,
     write,
 )
-from arena.domains.grade import grade
+from arena.domains.grade import GRADES, grade
 from culture.records import Form
 from culture.seeds import generator, short_id
 
@@ -85,7 +84,8 @@ class Arithmetic(Domain):
     """Expressions to evaluate. Difficulty is the number of digits that working it writes."""
 
     name = "arithmetic"
-    alphabet = "0123456789+-*()=?>\n" + string.ascii_lowercase
+    alphabet = "0123456789+-*()=?>\n"
+    request_characters = GRADES
     core_cells = tuple(f"{n}x{d}" for n, d in _CORE)
 
     # -- proposing ---------------------------------------------------------------------------------

@@ -95,6 +95,8 @@ class Domain(ABC):
     """The name in configuration and in the ``domain`` column."""
     alphabet: str
     """Every character of a terse prompt, completion or note of this domain."""
+    request_characters: str = ""
+    """Characters of a terse request for a problem (:meth:`brief`) that are not in ``alphabet``."""
     stop: str = "\n"
     """The character that ends a terse completion."""
     one_step: bool = True

@@ -66,9 +66,9 @@ def _expect(holds: bool, expected: str, got: object) -> None:
         raise AssertionError(f"expected {expected}, got {got!r}")
 
 
-def _in_alphabet(domain: Domain, text: object, what: str) -> None:
+def _in_alphabet(domain: Domain, text: object, what: str, more: str = "") -> None:
     _expect(isinstance(text, str), f"{what} to be text", text)
-    foreign = sorted(set(str(text)) - set(domain.alphabet))
+    foreign = sorted(set(str(text)) - set(domain.alphabet + more))
     _expect(not foreign, f"only characters of the alphabet in {what}", f"{''.join(foreign)} in {text}")
 
 
@@ -147,7 +147,9 @@ def _check_briefs(domain: Domain, parent: str) -> None:
             brief = domain.brief(form, target, origin)
             _expect(isinstance(brief, str) and brief != "", f"brief({form!r}, {target}, {origin!r})", brief)
             if form == "terse":
-                _in_alphabet(domain, brief, f"brief('terse', {target}, {origin!r})")
+                _in_alphabet(
+                    domain, brief, f"brief('terse', {target}, {origin!r})", domain.request_characters
+                )
         _expect(
             domain.brief(form, None, parent) != domain.brief(form, None, None),
             f"the {form} brief for a variation to differ from that for a fresh problem",

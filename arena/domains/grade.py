@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 import string
 
+GRADES = string.ascii_lowercase
+"""The letters, easiest first."""
+
 
 def grade(difficulty: float) -> str:
-    """Two letters to an octave: ``a`` is 1 or less, ``c`` 2, ``m`` 64, ``z`` about 5,800 and all above.
+    """The letter of a difficulty, in the domain's unit.
+
+    Two letters to an octave: ``a`` is 1 or less, ``c`` 2, ``m`` 64, ``z`` about 5,800 and all above.
 
     A model of characters learns what a letter asks for from a few hundred examples. From digits it must
     learn to read numbers first: asked for "36", a warmed-up ``spark`` wrote what it would have written
     anyway.
     """
     step = round(2 * math.log2(max(difficulty, 1.0)))
-    return string.ascii_lowercase[min(step, len(string.ascii_lowercase) - 1)]
+    return GRADES[min(step, len(GRADES) - 1)]

@@ -187,8 +187,8 @@ class Transforms(Domain):
             )
         elif target is not None:
             lines.append(
-                f"Working it should write about {max(1, round(target))} characters: the number of"
-                " operations times the length of the string."
+                f"Its difficulty should be about {max(1, round(target))}: the number of operations times"
+                " the square of the length of the string."
             )
         lines.append("Answer with the problem only, on one line.")
         return "\n".join(lines)

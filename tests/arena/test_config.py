@@ -39,9 +39,15 @@ def test_groups_name_policies_that_there_are(tmp_path: Path) -> None:
     assert faults(tmp_path, "population.groups=[{name: a, roles: [proposer, solver], policy: sprk}]") == [
         "population.groups.0.policy: expected a policy under policies ('spark'), got 'sprk'; "
         "write 'spark' instead, or add it",
-        "policies: expected every policy to have an agent, got none for 'spark'; take it out, or name it "
-        "in a group of the population",
+        "policies: expected every policy to have an agent that proposes or solves, got none for 'spark'; "
+        "take it out, or name it in a group of the population that does",
     ]
+
+
+def test_a_policy_that_nobody_acts_with_is_refused(tmp_path: Path) -> None:
+    groups = "[{name: a, roles: [proposer, solver]}, {name: j, roles: [judge], policy: j}]"
+    (fault,) = faults(tmp_path, "policies={spark: {}, j: {}}", f"population.groups={groups}")
+    assert "an agent that proposes or solves, got none for 'j'" in fault
 
 
 def test_a_population_that_cannot_play_is_refused_before_anything_starts(tmp_path: Path) -> None:

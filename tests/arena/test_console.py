@@ -48,9 +48,11 @@ def test_elsewhere_a_line_a_round_and_no_phases() -> None:
     rows = round_rows(0)
     # round 0 evaluates the version before it learned, then the one after
     rows.measures += [held_out(0, 0.1), held_out(0, 0.25)]
-    text = shown(run(), terminal=False, rows=rows, phases=["warm-up of solver", "request", "committed"])
+    text = shown(
+        run(), terminal=False, rows=rows, phases=["warm-up of solver, proposer", "request", "committed"]
+    )
     warm, line = text.splitlines()
-    assert warm == "warming up solver"
+    assert warm == "warming up solver, proposer"
     assert line.startswith(
         "round 1/9: valid 3/4; new 2; admitted 2; difficulty 4.00; solved 50.0%; held out sums 25.0%; "
         "library 7; generated 200, trained 250 tokens/s; elapsed 0:0"
@@ -73,8 +75,8 @@ def test_on_a_terminal_what_is_known_so_far(phase: str) -> None:
 
 
 def test_warm_up_is_shown() -> None:
-    text = shown(run(), terminal=True, rows=RoundRows(), phases=["warm-up of solver"])
-    assert "warming up solver" in text
+    text = shown(run(), terminal=True, rows=RoundRows(), phases=["warm-up of solver, proposer"])
+    assert "warming up solver, proposer: first weights" in text
 
 
 def test_duration() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from arena.cluster import Pool
+from arena.cluster import Pool, WorkFailed
 from culture import connect
 from tests.arena.consistency import check_log
 from tests.arena.scripted import Failing, play
@@ -55,6 +55,11 @@ def test_an_engine_that_loses_prompts(tmp_path: Path) -> None:
         "'error' UNION ALL SELECT problem_id FROM problems WHERE reason LIKE 'error:%')"
     )
     assert ask(run, sql) == []
+
+
+def test_a_first_version_that_cannot_be_made_says_whose_it_is(tmp_path: Path) -> None:
+    with pytest.raises(WorkFailed, match="first version of solver: the actor died"):
+        played(tmp_path / "run", "learner", "first_version", 1)
 
 
 def test_an_engine_that_loses_everything(tmp_path: Path) -> None:

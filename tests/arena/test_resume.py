@@ -113,6 +113,15 @@ def test_a_run_killed_three_times_is_the_run_that_was_not(tmp_path: Path, unharm
     finished_alike(folder, unharmed, LOCAL)
 
 
+def test_a_run_killed_in_its_warm_up_is_the_run_that_was_not(
+    tmp_path: Path, unharmed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LUDUS_CACHE", str(tmp_path / "cache"))
+    killed_at(tmp_path / "run", "0 warm-up of solver, proposer", 1.0, LOCAL)
+    assert not (tmp_path / "run" / "checkpoints" / "proposer@0").exists()
+    finished_alike(tmp_path / "run", unharmed, LOCAL)
+
+
 @pytest.mark.slow
 @pytest.mark.ray
 @pytest.mark.timeout(600)
@@ -257,7 +266,9 @@ def test_a_full_disk_is_a_clear_error_and_the_run_goes_on_after(tmp_path: Path, 
 
 
 @pytest.mark.ray
-def test_ray_gives_the_same_log(tmp_path: Path, unharmed: Path) -> None:
+def test_ray_gives_the_same_log(tmp_path: Path, unharmed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Nothing is cached: two learners warm up their policies at once.
+    monkeypatch.setenv("LUDUS_CACHE", str(tmp_path / "cache"))
     finished_alike(tmp_path / "run", unharmed, "cluster.local=false", "cluster.engines=2")
 
 

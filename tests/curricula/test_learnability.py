@@ -110,6 +110,18 @@ def test_targets_stretch_beyond_the_frontier_but_not_far_beyond_what_is_usual(st
     assert {round(r.target, 9) for r in strategy.request(20, generator(0, "r"))} == {round(about, 9)}
 
 
+def test_the_target_is_the_start_until_something_was_attempted():
+    strategy = make(stretch=2.0, start_target=4.0)
+    strategy.observe([problem("p", "a", 0, 8.0)], [])
+    assert strategy.target("a") == 4.0
+
+
+def test_no_stretch_takes_the_target_below_the_minimum():
+    strategy = make(stretch=0.01, minimum_target=10.0, start_target=10.0)
+    strategy.observe([problem("p", "a", 0, 20.0)], [attempt("p", "a", 0, i, i % 2 == 0) for i in range(4)])
+    assert strategy.target("a") == 10.0
+
+
 def test_the_frontier_stops_at_the_minimum():
     strategy = make(minimum_target=3.0, start_target=3.0)
     strategy.observe([problem("p", "a", 0, 1.0)], [attempt("p", "a", 0, i, False) for i in range(40)])

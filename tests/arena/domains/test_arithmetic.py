@@ -226,6 +226,13 @@ def test_extreme_targets_give_valid_problems(target: float) -> None:
     assert domain.parse(spec) == spec
 
 
+def test_terse_requests() -> None:
+    assert domain.brief("terse", 12.4, None) == "?h>"
+    assert domain.brief("terse", None, None) == "?>"
+    # what only requests are written in is no letter of a problem, an answer or a placebo
+    assert not set(domain.alphabet) & set(domain.request_characters)
+
+
 def test_features() -> None:
     features = domain.features("(13+4)*2", solved("(13+4)*2"))
     assert features == {

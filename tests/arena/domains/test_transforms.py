@@ -78,6 +78,8 @@ def test_natural_forms() -> None:
     )
     assert domain.key("RS1234", solution, "natural") == "reverse: 4321\nsort: 1234\nAnswer: 1234"
     assert domain.write("RS1234", "natural") == "reverse, sort: 1234"
+    asked = domain.brief("natural", 64.0, None)
+    assert "about 64: the number of operations times the square of the length" in asked
 
 
 def test_lesson_is_the_longest_step() -> None:
