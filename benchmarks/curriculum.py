@@ -118,6 +118,19 @@ def figures(folder: Path) -> dict[str, float]:
         }
 
 
+def held_out_after(folder: Path, seconds: float) -> float:
+    """The held-out share at the last evaluation that rounds of so much wall time in all had reached."""
+    with culture.connect(folder) as connection:
+        row = connection.execute(
+            "SELECT arg_max(m.value, m.round) FROM measures m JOIN (SELECT round, sum(seconds) OVER "
+            "(ORDER BY round) AS spent FROM rounds) r USING (round) "
+            "WHERE m.name = 'held_out/solver' AND r.spent <= ?",
+            [seconds],
+        ).fetchone()
+    assert row is not None
+    return float("nan") if row[0] is None else float(row[0])
+
+
 def interval(values: list[float]) -> str:
     """Mean and 95% t-interval."""
     x = np.array(values)
@@ -147,6 +160,14 @@ def report(options: argparse.Namespace) -> None:
         if pairs:
             differences = interval([a - b for a, b in pairs])
             print(f"\nheld-out share, default less {other}, paired by seed: {differences}")
+            # Each run at the wall time at which the default of its seed ended.
+            cut = [
+                held_out_after(options.runs / f"{other}-{seed}", r["seconds"])
+                for seed, r in enumerate(found["default"][: len(pairs)])
+            ]
+            differences = interval([a - b for (a, _), b in zip(pairs, cut, strict=True)])
+            each = ", ".join(f"{v:.3f}" for v in cut)
+            print(f"  {other} at the default's wall time: {each}; default less that: {differences}")
     for condition in CONDITIONS:
         for seed in range(options.seeds):
             folder = options.runs / f"{condition}-{seed}"
