@@ -33,6 +33,10 @@ class PopulationError(ValueError):
     """A population that could not play a round; one line a problem, each says what to change."""
 
 
+ACTING: frozenset[Role] = frozenset({"proposer", "solver"})
+"""Roles that write completions, and so need weights."""
+
+
 class GroupConfig(BaseModel):
     """Agents that are alike but for their names."""
 
@@ -162,7 +166,12 @@ class PopulationConfig(BaseModel):
 
     def policy_names(self) -> set[str]:
         """Names of the policies of agents that propose or solve."""
-        return {g.policy for g in self.groups if {"proposer", "solver"} & set(g.roles)}
+        return {group.policy for group in self.groups if ACTING & set(group.roles)}
+
+    def roles_of(self, policy: str) -> list[Role]:
+        """What agents with ``policy`` do, proposing and solving that is, in order of name."""
+        played = {role for group in self.groups if group.policy == policy for role in group.roles}
+        return sorted(ACTING & played)
 
 
 class Population:

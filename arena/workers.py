@@ -37,7 +37,7 @@ from culture.columns import from_arrow, table_of
 from culture.edits import Edit, LibraryRefused
 from culture.library import Library
 from culture.reading import Hit, Query, Reader
-from culture.records import Arm, Citation, Json, Note, Revision, Role, RoundRows, Verdict
+from culture.records import Arm, Citation, Json, Note, Revision, RoundRows, Verdict
 
 T = TypeVar("T")
 
@@ -286,7 +286,7 @@ class LearnerWorker:
                     config,
                     self.config.warm_up,
                     self.config.learner,
-                    roles=policy_roles(self.config, policy),
+                    roles=self.config.population.roles_of(policy),
                     domains=self.config.domains,
                     form=self.config.engine.form,
                     sandbox=sandbox,
@@ -318,12 +318,6 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "ludus"
 
 
-def policy_roles(config: RunConfig, policy: str) -> list[Role]:
-    """What agents with ``policy`` do, proposing and solving that is."""
-    played = {role for group in config.population.groups if group.policy == policy for role in group.roles}
-    return sorted(played & {"proposer", "solver"})
-
-
 def _fingerprint(config: RunConfig, policy: str) -> str:
     """A name for all that a warmed-up model depends on, the code that makes it included."""
     from agents import learning as trained
@@ -340,7 +334,7 @@ def _fingerprint(config: RunConfig, policy: str) -> str:
     learner = config.learner.model_dump(
         include={"betas", "weight_decay", "max_grad_norm", "micro_batch_tokens", "threads", "lr"}
     )
-    taught_for = [policy_roles(config, policy), config.domains, config.engine.form]
+    taught_for = [config.population.roles_of(policy), config.domains, config.engine.form]
     parts = [shape, config.warm_up.model_dump(), learner, taught_for, config.seed]
     text = json.dumps(
         [parts, sources, torch.__version__, transformers.__version__], sort_keys=True, default=str

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from agents.config import LearnerConfig
-from agents.learning.grpo import Grpo, clipped_gain, mean_of_tokens
+from agents.learning.clipped import mean_of_tokens
+from agents.learning.grpo import Grpo
 from agents.learning.objectives import TokenBatch
 
 
@@ -16,8 +17,8 @@ class ClipHigher(Grpo):
     can become 1: exploration is what the upper bound cuts off.
     """
 
-    def loss(self, batch: TokenBatch, config: LearnerConfig) -> tuple[Tensor, float | None]:
-        gain, clipped = clipped_gain(
-            batch, low=config.clip, high=config.clip_high, kl_coefficient=config.kl_coefficient
-        )
-        return -mean_of_tokens(gain, batch), clipped
+    def upper(self, config: LearnerConfig) -> float:
+        return config.clip_high
+
+    def total(self, gain: Tensor, batch: TokenBatch, config: LearnerConfig) -> Tensor:
+        return mean_of_tokens(gain, batch)

@@ -6,11 +6,11 @@ import numpy as np
 from torch import Tensor
 
 from agents.config import LearnerConfig
-from agents.learning.grpo import clipped_gain
-from agents.learning.objectives import Rewards, TokenBatch
+from agents.learning.clipped import Clipped
+from agents.learning.objectives import Rewards, TokenBatch, centred
 
 
-class DrGrpo:
+class DrGrpo(Clipped):
     """The clipped ratio with advantages that are only centred.
 
     A_i = r_i − mean r within the group. The gains of a completion's tokens are summed and divided by a
@@ -18,21 +18,10 @@ class DrGrpo:
     answers cheap, dividing by the spread favours questions that are nearly always or never solved.
     """
 
-    needs_logprobs = True
-
     def advantages(self, rewards: Rewards) -> np.ndarray:
         """r − mean; zeros for a group of one, or of equal rewards."""
-        return rewards.apart(rewards.groups, _centred)
+        return rewards.apart(rewards.groups, centred)
 
-    def loss(self, batch: TokenBatch, config: LearnerConfig) -> tuple[Tensor, float | None]:
-        gain, clipped = clipped_gain(
-            batch, low=config.clip, high=config.clip, kl_coefficient=config.kl_coefficient
-        )
-        total = (gain.sum(dim=1) * batch.weights).sum() / batch.weights.sum().clamp_min(1e-8)
-        return -total / config.completion_budget, clipped
-
-
-def _centred(rewards: np.ndarray) -> np.ndarray:
-    if len(rewards) < 2 or np.ptp(rewards) == 0:
-        return np.zeros_like(rewards)
-    return np.asarray(rewards - rewards.mean())
+    def total(self, gain: Tensor, batch: TokenBatch, config: LearnerConfig) -> Tensor:
+        summed = (gain.sum(dim=1) * batch.weights).sum() / batch.weights.sum().clamp_min(1e-8)
+        return summed / config.completion_budget

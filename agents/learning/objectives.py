@@ -49,13 +49,20 @@ class Rewards:
         return found
 
 
+def centred(values: np.ndarray) -> np.ndarray:
+    """x − mean of ``values`` (n,); exact zeros where all are equal."""
+    # equal values have a mean that may differ from them in the last bit
+    if len(values) < 2 or np.ptp(values) == 0:
+        return np.zeros_like(values)
+    return np.asarray(values - values.mean())
+
+
 def whiten(values: np.ndarray) -> np.ndarray:
     """(x − mean) / std of ``values`` (n,), std with n; zeros where all are equal."""
-    spread = values.std() if len(values) > 1 else 0.0
-    # equal values have a mean that may differ from them in the last bit
-    if spread == 0 or np.ptp(values) == 0:
+    apart = centred(values)
+    if not apart.any() or values.std() == 0:  # the square of a tiny spread can be 0
         return np.zeros_like(values)
-    return np.asarray((values - values.mean()) / spread)
+    return np.asarray(apart / values.std())
 
 
 class Objective(Protocol):

@@ -11,7 +11,6 @@ from arena.domains import make_domain
 from arena.sandbox import Sandbox
 from arena.settings import load
 from arena.warm_up import _Lessons
-from arena.workers import policy_roles
 from culture.records import Role
 
 
@@ -24,9 +23,12 @@ def test_a_policy_is_taught_its_roles(sandbox: Sandbox, roles: list[Role]) -> No
 
 def test_a_policy_has_the_roles_of_the_agents_that_use_it() -> None:
     apart = load("spark", [], RunConfig)
-    assert (policy_roles(apart, "solver"), policy_roles(apart, "proposer")) == (["solver"], ["proposer"])
+    assert (apart.population.roles_of("solver"), apart.population.roles_of("proposer")) == (
+        ["solver"],
+        ["proposer"],
+    )
     shared = apart.model_copy(update={"population": PopulationConfig()})
-    assert policy_roles(shared, "spark") == ["proposer", "solver"]
+    assert shared.population.roles_of("spark") == ["proposer", "solver"]
 
 
 def test_only_what_is_taught_is_executed(sandbox: Sandbox) -> None:

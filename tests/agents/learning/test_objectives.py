@@ -48,6 +48,11 @@ def test_every_objective_that_can_be_configured_exists() -> None:
         assert objective(name).needs_logprobs == (name in CLIPPED)
 
 
+@pytest.mark.parametrize("name", get_args(Objective))
+def test_a_round_without_samples_has_no_advantages(name: str) -> None:
+    assert objective(name).advantages(one_group([])).tolist() == []
+
+
 def test_an_unknown_objective_is_a_key_error() -> None:
     with pytest.raises(KeyError):
         objective("sarsa")
