@@ -1,6 +1,7 @@
-"""A policy version on disk: a folder in Hugging Face format, its optimizer state beside the weights.
+"""A policy version on disk: a folder in Hugging Face or peft format, its optimizer state beside the weights.
 
-A folder is written under another name and renamed when it is whole, so a version that exists is complete.
+A version is a whole model, or an adapter to version 0 of its policy. A folder is written under another name
+and renamed when it is whole, so a version that exists is complete.
 """
 
 from __future__ import annotations
@@ -8,33 +9,91 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import tempfile
 import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import LlamaForCausalLM
+from safetensors.torch import save_file
+from torch import Tensor
 
 from agents import spark
 
 WEIGHTS = "model.safetensors"
+ADAPTER = "adapter_model.safetensors"
 OPTIMIZER = "optimizer.pt"
+_BLOCK = 1 << 22
 
 
 class CheckpointError(RuntimeError):
     """A version's files are missing or not what was committed."""
 
 
-def save(folder: Path, model: LlamaForCausalLM, optimizer: torch.optim.Optimizer | None, step: int) -> str:
-    """Write a version; returns the SHA-256 of its weights file. Replaces a folder left by a crash.
+def is_adapter(folder: Path) -> bool:
+    """Whether the version is an adapter to version 0 of its policy."""
+    return (folder / ADAPTER).exists()
 
-    Raises CheckpointError where the files cannot be written; then no version is there.
+
+def save(
+    folder: Path,
+    model: Any,
+    optimizer: torch.optim.Optimizer | None,
+    step: int,
+    *,
+    like: Path | None = None,
+) -> str:
+    """Write a version; returns the SHA-256 of its weights. Replaces a folder left by a crash.
+
+    ``model`` is a transformers model, saved whole with the tokenizer of the version in ``like`` (None:
+    spark's), or a peft model, of which the adapter alone is saved. Raises CheckpointError where the files
+    cannot be written; then no version is there.
     """
+
+    def write(partial: Path) -> None:
+        model.save_pretrained(partial)
+        if not is_adapter(partial):
+            if like is None:
+                spark.tokenizer().save_pretrained(partial)
+            else:
+                _copy_tokenizer(like, partial)
+        if optimizer is not None:
+            torch.save({"optimizer": optimizer.state_dict(), "step": step}, partial / OPTIMIZER)
+
+    return _published(folder, write)
+
+
+def adopt(folder: Path, base: Path) -> str:
+    """Make a version of the model in ``base`` as it is; returns the SHA-256 of its weights.
+
+    Files are linked where the file system can, else copied. Raises CheckpointError.
+    """
+
+    def write(partial: Path) -> None:
+        partial.mkdir(parents=True)
+        for file in sorted(base.iterdir()):
+            if file.suffix == ".gguf" or file.name == OPTIMIZER or not file.is_file():
+                continue
+            try:
+                os.link(file.resolve(), partial / file.name)
+            except OSError:  # another file system
+                shutil.copy2(file, partial / file.name)
+
+    return _published(folder, write)
+
+
+def _published(folder: Path, write: Callable[[Path], None]) -> str:
     partial = folder.with_name(folder.name + ".partial")
     if partial.exists():
         shutil.rmtree(partial)
     try:
-        _write(partial, model, optimizer, step)
+        write(partial)
+        for file in partial.iterdir():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
         digest = sha256(partial)
         if folder.exists():
             shutil.rmtree(folder)
@@ -48,20 +107,25 @@ def save(folder: Path, model: LlamaForCausalLM, optimizer: torch.optim.Optimizer
     return digest
 
 
-def _write(
-    folder: Path, model: LlamaForCausalLM, optimizer: torch.optim.Optimizer | None, step: int
-) -> None:
-    spark.save(model, folder)
-    if optimizer is not None:
-        torch.save({"optimizer": optimizer.state_dict(), "step": step}, folder / OPTIMIZER)
-    for file in folder.iterdir():
-        with file.open("rb") as handle:
-            os.fsync(handle.fileno())
+def _copy_tokenizer(source: Path, target: Path) -> None:
+    for file in source.iterdir():
+        mine = file.name.startswith(("tokenizer", "special_tokens", "vocab", "merges", "added_tokens"))
+        if (mine or file.suffix == ".jinja") and not (target / file.name).exists():
+            shutil.copy2(file, target / file.name)
+
+
+def _weights(folder: Path) -> list[Path]:
+    return [folder / ADAPTER] if is_adapter(folder) else sorted(folder.glob("*.safetensors"))
 
 
 def sha256(folder: Path) -> str:
-    """SHA-256 of a version's weights file."""
-    return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    """SHA-256 of a version's weights: of its files in order of name, where there are several."""
+    digest = hashlib.sha256()
+    for file in _weights(folder):
+        with file.open("rb") as handle:
+            while block := handle.read(_BLOCK):
+                digest.update(block)
+    return digest.hexdigest()
 
 
 def verify(folder: Path, digest: str, *, first: bool) -> None:
@@ -70,7 +134,7 @@ def verify(folder: Path, digest: str, *, first: bool) -> None:
     The optimizer state of a version that is not a policy's ``first`` has to be there and whole too:
     without it the next version would be another one.
     """
-    if not (folder / WEIGHTS).exists():
+    if not _weights(folder):
         raise CheckpointError(
             f"expected the weights of a committed version in {folder}, got no {WEIGHTS}; restore the "
             "folder from a copy of the run"
@@ -95,10 +159,51 @@ def verify(folder: Path, digest: str, *, first: bool) -> None:
         )
 
 
-def load_model(folder: Path) -> LlamaForCausalLM:
-    """A version's model, float32."""
-    model: LlamaForCausalLM = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    return model
+def load_model(folder: Path, base: Path | None = None, dtype: torch.dtype = torch.float32) -> Any:
+    """A version's model, whole: an adapter is merged into ``base``, the folder of its policy's version 0.
+
+    Merging is done in float32 and rounded to ``dtype`` once.
+    """
+    from transformers import AutoModelForCausalLM
+
+    if not is_adapter(folder):
+        return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+    from peft import PeftModel
+
+    whole = AutoModelForCausalLM.from_pretrained(_base_of(folder, base), dtype=torch.float32)
+    return PeftModel.from_pretrained(whole, folder).merge_and_unload().to(dtype)
+
+
+def merged(folder: Path, base: Path, dtype: torch.dtype) -> dict[str, Tensor]:
+    """A version's weights by name, an adapter merged into ``base``; tied weights once."""
+    state: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, tensor in load_model(folder, base, dtype).state_dict().items():
+        if tensor.data_ptr() in seen:
+            continue
+        seen.add(tensor.data_ptr())
+        state[name] = tensor
+    return state
+
+
+@contextmanager
+def on_disk(weights: dict[str, Tensor], base: Path) -> Iterator[Path]:
+    """A folder with ``weights`` and the configuration of ``base``, for as long as it is needed."""
+    with tempfile.TemporaryDirectory(prefix="ludus-") as name:
+        folder = Path(name)
+        save_file({k: v.contiguous() for k, v in weights.items()}, folder / WEIGHTS)
+        shutil.copy2(base / "config.json", folder)
+        _copy_tokenizer(base, folder)
+        yield folder
+
+
+def _base_of(folder: Path, base: Path | None) -> Path:
+    if base is None or not base.exists():
+        raise CheckpointError(
+            f"expected the base of the adapter in {folder}, which is version 0 of its policy, got "
+            f"{'none' if base is None else base}; restore it from a copy of the run"
+        )
+    return base
 
 
 def load_optimizer(folder: Path, optimizer: torch.optim.Optimizer) -> int:

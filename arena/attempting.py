@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from agents.prompts import CONTROL_TOKENS
 from arena.cluster import Failed, WorkFailed
 from arena.envs import Episode, SolveEnv
 from arena.state import Known, arm_of
@@ -125,9 +124,10 @@ def _shown(play: Play, t: _Try, hits: Sequence[Hit]) -> list[str]:
     """Hits as text for a prompt; what is shown is a row of ``reads``."""
     shown: list[str] = []
     limit = play.config.library.max_note_chars
+    control_tokens = play.state.control_tokens()
     alphabet = set(play.state.domains[t.problem.domain].alphabet)
     for hit in hits:
-        text = quote(hit.body, control_tokens=CONTROL_TOKENS, limit=limit)
+        text = quote(hit.body, control_tokens=control_tokens, limit=limit)
         if not text or (t.episode.form == "terse" and not alphabet.issuperset(text)):
             continue  # the environment would leave it out
         play.rows.reads.append(
@@ -158,7 +158,7 @@ def _generate(play: Play, tries: Sequence[_Try]) -> None:
             play.sampling(_longest(play, group)),
         )
         for t, completion in zip(group, done, strict=True):
-            play.generated_tokens += len(completion.token_ids)
+            play.count(completion)
             t.turns += 1
             t.completion, t.prompt_tokens = completion.text, completion.prompt_tokens
             t.token_ids, t.logprobs = completion.token_ids, completion.logprobs
@@ -171,7 +171,8 @@ def _longest(play: Play, tries: Sequence[_Try]) -> int:
     limit = play.config.engine.answer_tokens
     if not all(play.state.domains[t.problem.domain].one_step for t in tries):
         return limit
-    return min(limit, 2 * max(len(t.problem.key) for t in tries) + 8)
+    longest = max({t.problem.key for t in tries}, key=lambda key: (len(key), key))
+    return min(limit, 2 * play.state.key_tokens(longest) + 8)
 
 
 def _step(play: Play, tries: Sequence[_Try]) -> None:

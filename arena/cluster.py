@@ -193,7 +193,13 @@ class Cluster:
         self, policy_version: str, requests: Sequence[Request], sampling: Sampling
     ) -> list[Completion]:
         """Completions in the order of ``requests``, whose failures are attributed to infrastructure."""
-        order = sorted(range(len(requests)), key=lambda i: (len(requests[i].prompt), i))
+        # spark pads to the longest; a larger model computes what prompts begin with once
+        order = sorted(
+            range(len(requests)),
+            key=lambda i: (len(requests[i].prompt), i)
+            if self._engine.kind == "spark"
+            else (requests[i].prompt, i),
+        )
         size = self._engine.batch_size
         pieces = [order[at : at + size] for at in range(0, len(order), size)]
         done: list[Completion | None] = [None] * len(requests)

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from agents.config import CLIPPED, SPARK_CONTEXT, EngineConfig, LearnerConfig, PolicyConfig, WarmUpConfig
+from agents import models
+from agents.config import CLIPPED, EngineConfig, LearnerConfig, PolicyConfig, WarmUpConfig
+from agents.engines.openai_config import ServerError, check_server
 from agents.population import Population, PopulationConfig, PopulationError
+from agents.spark import VOCABULARY
+from agents.vocabulary import SparkVocabulary, vocabulary_of
 from arena.domains import make_domain
 from arena.faults import listed, nearest
 from arena.sandbox import SandboxConfig
@@ -65,6 +70,9 @@ class EvaluationConfig(BaseModel):
     """The anchors are answered every so many rounds, and before the first and after the last, in rounds."""
     per_cell: int = Field(default=12, ge=1, le=MOST_ANCHORS)
     """Anchors in each cell of the grid, in anchors."""
+    cells: int | None = Field(default=None, ge=1)
+    """Only the easiest so many cells of each domain are evaluated; null takes all that are within reach of
+    a small model. In cells."""
 
 
 class SleepConfig(BaseModel):
@@ -152,6 +160,36 @@ class RunConfig(BaseModel):
                 ) from error
         return data
 
+    def _base_faults(self, name: str, policy: PolicyConfig) -> list[str]:
+        """What is wrong with the base of a policy, as far as can be told without a network."""
+        place = f"policies.{name}"
+        if policy.server is not None:
+            try:
+                check_server(policy.server)
+            except ServerError as error:
+                return [f"{place}.server: {error}"]
+            return []
+        if policy.base == "spark":
+            if self.engine.form == "natural" and self.engine.kind != "spark":
+                return [
+                    f"{place}.base: expected a model with a chat template for engine.form: natural, got "
+                    "spark; write engine.form: terse"
+                ]
+            return []
+        try:
+            models.check(policy.base)
+        except models.ModelError as error:
+            return [f"{place}.base: {error}"]
+        if self.engine.kind == "spark":
+            folder = Path(policy.base)
+            chat = self.engine.form == "natural"
+            if not folder.is_dir() or not isinstance(vocabulary_of(folder, chat=chat), SparkVocabulary):
+                return [
+                    f"{place}.base: expected a model with spark's vocabulary of {len(VOCABULARY)} characters "
+                    f"for engine.kind: spark, got {policy.base}; write engine.kind: vllm, or torch"
+                ]
+        return []
+
     @model_validator(mode="after")
     def _sections_agree(self) -> RunConfig:
         # One line a problem, each naming its place: the loader makes a fault of every line.
@@ -164,6 +202,7 @@ class RunConfig(BaseModel):
                     f"population.groups.{index}.policy: expected a policy under policies "
                     f"({listed(self.policies)}), got {group.policy!r}; {advice}"
                 )
+        problems += [line for name, p in self.policies.items() for line in self._base_faults(name, p)]
         idle = sorted(set(self.policies) - self.population.policy_names())
         if idle:
             problems.append(
@@ -176,18 +215,31 @@ class RunConfig(BaseModel):
                 f"engine.temperature: expected 1 with the objective {ratios[0]}, whose ratios compare the "
                 f"policy with the distribution that was sampled from, got {self.engine.temperature:g}"
             )
+        ratio = self.learner.proposer.objective in CLIPPED
+        if ratio and self.engine.kind != "spark" and self.engine.patterns:
+            problems.append(
+                f"engine.patterns: expected false with learner.proposer.objective: "
+                f"{self.learner.proposer.objective}, since proposals held to a pattern are not drawn from the "
+                "policy that is trained, got true; write engine.patterns: false"
+            )
         for name in self.domains:
             try:
                 domain = make_domain(name)
             except ValueError as error:
                 problems.append(f"domains: {error}")
                 continue
+            # a character of ASCII text is a token at most
             brief = len(domain.brief(self.engine.form, 100.0, None))
-            if brief + self.engine.proposal_tokens > SPARK_CONTEXT:
+            if brief + self.engine.proposal_tokens > self.engine.context:
+                advice = (
+                    "write form: terse"
+                    if self.engine.kind == "spark"
+                    else f"write engine.context: {brief + self.engine.proposal_tokens + 64} or more"
+                )
                 problems.append(
-                    f"engine.form: expected briefs that leave {self.engine.proposal_tokens} of spark's "
-                    f"{SPARK_CONTEXT} characters to the proposal, got {brief} characters in the "
-                    f"{self.engine.form} form of {name}; write form: terse"
+                    f"engine.form: expected briefs that leave {self.engine.proposal_tokens} of "
+                    f"{self.engine.context} tokens (engine.context) to the proposal, got {brief} characters "
+                    f"in the {self.engine.form} form of {name}; {advice}"
                 )
         if len(set(self.domains)) < len(self.domains):
             problems.append(f"domains: expected each once, got {', '.join(self.domains)}")

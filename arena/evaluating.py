@@ -49,7 +49,7 @@ def _place(play: Play, version: str, domain_name: str) -> None:
         results = play.cluster.step([episodes[i] for i in open_], [c.text for c in done], [[]] * len(open_))
         still = []
         for i, completion, result in zip(open_, done, results, strict=True):
-            play.generated_tokens += len(completion.token_ids)
+            play.count(completion)
             completions[i] = completion.text
             if isinstance(result, Failed) or completion.finish == "error":
                 play.event("infrastructure", "anchor_lost", anchors[i].anchor_id, version)
@@ -78,6 +78,11 @@ def _place(play: Play, version: str, domain_name: str) -> None:
 def measure(play: Play) -> None:
     """Numbers about the round, by domain: shares with Wilson intervals (Wilson 1927), at 95%."""
     rows = play.rows
+    for name, spent in sorted(play.spent.items()):
+        _put(play, "", f"tokens_read/{name}", float(spent.read), 1)
+        _put(play, "", f"tokens_written/{name}", float(spent.written), 1)
+        if spent.read and play.config.engine.kind == "vllm":
+            _put(play, "", f"prefix_hits/{name}", spent.cached / spent.read, spent.read)
     for domain in play.config.domains:
         proposals = [p for p in rows.problems if p.domain == domain and p.origin == "policy"]
         proposals = [p for p in proposals if p.failure_source != "infrastructure"]

@@ -183,6 +183,8 @@ def _batched(
             batch_id=batch_id,
             round=play.round,
             first_row=len(rows),
+            config=play.config.learner,
+            memory=play.baselines,
         )
         if made and objective not in used:
             used.append(objective)
@@ -192,7 +194,9 @@ def _batched(
     number = play.next_version[name]
     path = f"{BATCHES}/{batch_id}.parquet"
     write_parquet(rows, run_path(play.cluster.folder, path))
-    tokens = sum(len(r.prompt) + len(r.token_ids) for r in rows)
+    vocabulary = play.state.vocabulary(name)
+    assert vocabulary is not None  # what is served elsewhere is not trained
+    tokens = sum(len(vocabulary.prompt(r.prompt)) + len(r.token_ids) for r in rows)
     play.rows.batches.append(
         Batch(batch_id, play.round, name, parent.policy_version, used, len(rows), tokens, path)
     )

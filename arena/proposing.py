@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from agents import spark
 from agents.engines.base import Completion
 from arena.cluster import Failed
 from arena.proposals import Judged
@@ -63,6 +62,7 @@ def _drafts(play: Play, wanted: Sequence[Fresh | Mutate]) -> list[_Draft]:
     drafts: list[_Draft | None] = [None] * len(wanted)
     sampled: dict[str, list[int]] = {}
     prompts: list[str] = []
+    patterns: list[str | None] = []
     who: list[Agent] = []
     for i, request in enumerate(wanted):
         domain = play.state.domains[request.domain]
@@ -71,10 +71,12 @@ def _drafts(play: Play, wanted: Sequence[Fresh | Mutate]) -> list[_Draft]:
         parent = play.state.known[request.parent_id].spec if isinstance(request, Mutate) else None
         target = request.target if isinstance(request, Fresh) else None
         prompts.append(domain.brief(form, target, parent))
+        size = play.state.known[request.parent_id].difficulty if isinstance(request, Mutate) else target
+        patterns.append(domain.pattern(form, size) if _held(play, agent.policy) else None)
         rng = generator(config.seed, "operator", play.round, i)
         if parent is not None and rng.random() < config.rollout.operator_share:
             text = domain.write(domain.mutate(parent, rng), form)
-            ids = spark.encode(text + spark.EOS)
+            ids = play.state.token_ids(agent.policy, text)
             made = Completion(text, ids, [], 0, "", "stop")
             drafts[i] = _Draft(request, agent, prompts[i], "mutation", made)
         else:
@@ -83,13 +85,20 @@ def _drafts(play: Play, wanted: Sequence[Fresh | Mutate]) -> list[_Draft]:
         at = sampled[version]
         done = play.cluster.generate(
             version,
-            [play.generation(prompts[i], "propose", i) for i in at],
+            [play.generation(prompts[i], "propose", i, pattern=patterns[i]) for i in at],
             play.sampling(config.engine.proposal_tokens),
         )
         for i, completion in zip(at, done, strict=True):
-            play.generated_tokens += len(completion.token_ids)
+            play.count(completion)
             drafts[i] = _Draft(wanted[i], who[i], prompts[i], "policy", completion)
     return [d for d in drafts if d is not None]
+
+
+def _held(play: Play, policy: str) -> bool:
+    """Whether what a policy writes can be held to a pattern, and is to be."""
+    server = play.config.policies[policy].server
+    can = server.extensions if server is not None else play.config.engine.kind != "spark"
+    return play.config.engine.patterns and can
 
 
 def _problem(
@@ -159,7 +168,7 @@ def _rejection(
     prompt = domain.pose(judged.spec, limits.form)
     if domain.one_step:
         key = domain.key(judged.spec, judged.solution, limits.form)
-        if len(prompt) > limits.prompt_chars or len(key) >= limits.answer_tokens:
+        if len(prompt) > limits.prompt_chars or play.state.key_tokens(key) >= limits.answer_tokens:
             return "over_context", None
     return None, None
 

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from agents.engines.base import Completion, Sampling
 from agents.engines.base import Request as Generation
-from agents.engines.base import Sampling
 from arena import attempting, evaluating, learning, proposing, writing
 from arena.cluster import Cluster
 from arena.state import State
@@ -36,6 +36,21 @@ class Progress:
     phase_seconds: dict[str, float]
 
 
+@dataclass(slots=True)
+class Spent:
+    """Tokens of a policy's completions in a round."""
+
+    read: int = 0
+    cached: int = 0
+    """Of ``read``, those that an engine did not compute again."""
+    written: int = 0
+
+    def add(self, completion: Completion) -> None:
+        self.read += completion.prompt_tokens
+        self.cached += completion.cached_tokens
+        self.written += completion.completion_tokens or len(completion.token_ids)
+
+
 PHASES = ("request", "propose", "attempt", "judge", "write", "learn", "sleep", "evaluate")
 
 
@@ -53,8 +68,11 @@ class Play:
         self.requests: list[Request] = []
         self.policies: dict[str, Policy] = dict(state.policies)
         self.next_version = dict(state.next_version)
+        self.baselines = dict(state.baselines)
         self.generated_tokens = 0
         self.trained_tokens = 0
+        self.spent: dict[str, Spent] = {}
+        """What the completions of each policy cost."""
         self.seconds = dict.fromkeys(PHASES, 0.0)
         self.shelved: writing.Outcome | None = None
         self._watch = watch
@@ -94,6 +112,7 @@ class Play:
                 state.seen.add((problem.domain, problem.spec))
         state.policies = self.policies
         state.next_version = self.next_version
+        state.baselines = self.baselines
         state.rehearsal.append(state.key_samples(self.rows.attempts))
         if self.shelved is not None:
             state.library = self.shelved.state
@@ -125,11 +144,22 @@ class Play:
 
     def sampling(self, max_tokens: int, *, greedy: bool = False) -> Sampling:
         """How this run samples."""
-        return Sampling(max_tokens, 0.0 if greedy else self.config.engine.temperature)
+        engine = self.config.engine
+        # a chat ends with the model's own token; a terse completion is one line
+        stop = "\n" if engine.form == "terse" or engine.kind == "spark" else ""
+        return Sampling(max_tokens, 0.0 if greedy else engine.temperature, stop)
 
-    def generation(self, prompt: str, purpose: str, *ids: str | int) -> Generation:
+    def count(self, completion: Completion) -> None:
+        """Add a completion to what the round has cost."""
+        self.generated_tokens += len(completion.token_ids)
+        policy = completion.policy_version.partition("@")[0]
+        self.spent.setdefault(policy, Spent()).add(completion)
+
+    def generation(
+        self, prompt: str, purpose: str, *ids: str | int, pattern: str | None = None
+    ) -> Generation:
         """A prompt with its random stream."""
-        return Generation(prompt, self.stream(purpose, *ids))
+        return Generation(prompt, self.stream(purpose, *ids), pattern)
 
     def event(self, source: Source, kind: str, subject: str, detail: str) -> None:
         """Store something that happened."""
@@ -145,7 +175,7 @@ class Play:
         admitted = [p for p in rows.problems if p.status == "admitted"]
         difficulties = [p.difficulty for p in admitted if p.difficulty is not None]
         library = self.shelved
-        state = self.state.save()
+        state = {**self.state.save(), "baselines": self.baselines}
         if library is not None:
             state = {**state, "library": library.state, "library_size": library.size}
         return Round(

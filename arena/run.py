@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from agents import checkpoints
+from arena.bases import prepare
 from arena.cluster import Cluster, open_cluster
 from arena.config import RunConfig
 from arena.round import Play, Progress
@@ -63,13 +64,14 @@ class Run:
 
     @classmethod
     def create(cls, folder: Path, config: RunConfig) -> Run:
-        """Make a run's folder. Raises RunError where it is taken."""
+        """Make a run's folder. Raises RunError where it is taken, ModelError where a base is unusable."""
         # a start that was killed before it wrote the configuration leaves no more than a part of it
         if folder.exists() and any(p.name != PARTIAL for p in folder.iterdir()):
             raise RunError(
                 f"expected a new folder for the run, got {folder}, which has files in it. To go on with "
                 f"that run write `resume {folder.name}`; for a new one give another --name"
             )
+        prepare(config)
         folder.mkdir(parents=True, exist_ok=True)
         _write_config(folder, config)  # first of all: from here on the run can be opened
         _clear(folder)
@@ -102,6 +104,8 @@ class Run:
         try:
             state = State.load(config, lake)
             for policy in state.policies.values():
+                if not policy.sha256:
+                    continue  # its weights are elsewhere
                 checkpoints.verify(folder / policy.path, policy.sha256, first=policy.version == 0)
             _sweep(folder, lake, state)
         except BaseException:

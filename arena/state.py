@@ -8,10 +8,11 @@ from typing import cast
 
 import numpy as np
 
-from agents import spark
 from agents.learning.batches import Sample
 from agents.population import Population
-from arena.config import RunConfig
+from agents.vocabulary import Vocabulary
+from arena.bases import vocabulary_for
+from arena.config import EvaluationConfig, RunConfig
 from arena.domains import Domain, make_domain
 from arena.domains.base import Anchor, Solution
 from culture.lake import Lake
@@ -74,6 +75,8 @@ class State:
     """Every admitted problem, by id."""
     seen: set[tuple[str, str]] = field(default_factory=set)
     """Domain and spec of every valid proposal so far: novelty has memory."""
+    baselines: dict[str, float] = field(default_factory=dict)
+    """Moving averages of rewards by policy, domain and role, where the objective keeps one."""
     rehearsal: deque[list[Sample]] = field(default_factory=deque)
     """Solver samples of earlier rounds, a list a round, the oldest first."""
     library: Json = field(default_factory=lambda: {"reads": {}})
@@ -90,7 +93,7 @@ class State:
             config=config,
             population=Population(config.population, config.seed),
             domains=domains,
-            anchors={name: _core(d, config.evaluation.per_cell) for name, d in domains.items()},
+            anchors={name: _core(d, config.evaluation) for name, d in domains.items()},
             strategy=make_strategy(config.curriculum, config.domains),
             held_out={
                 (name, a.spec) for name, d in domains.items() for a in d.anchors(config.evaluation.per_cell)
@@ -111,6 +114,7 @@ class State:
         state.strategy.load_state_dict(cast("Json", saved["strategy"]))
         state.library = cast("Json", saved["library"])
         state.library_size = int(cast("int", saved["library_size"]))
+        state.baselines = cast("dict[str, float]", saved["baselines"])
         state.library_version = int(row["library_version"])
         for policy in lake.records(Policy):
             state.next_version[policy.policy] = policy.version + 1
@@ -127,12 +131,34 @@ class State:
             state.rehearsal.append(state.key_samples(lake.records(Attempt, "round = ?", [r])))
         return state
 
+    def vocabulary(self, policy: str) -> Vocabulary | None:
+        """A policy's tokens; None where its weights are elsewhere."""
+        if self.config.policies[policy].served is not None:
+            return None
+        return vocabulary_for(self.config, policy)
+
+    def token_ids(self, policy: str, text: str) -> list[int]:
+        """A whole completion as a policy's tokens; none where its weights are elsewhere."""
+        vocabulary = self.vocabulary(policy)
+        return [] if vocabulary is None else vocabulary.completion(text)
+
+    def key_tokens(self, key: str) -> int:
+        """The tokens that a solver writes for ``key``, its end left out: the most among the solvers' policies."""
+        policies = {agent.policy for agent in self.population.with_role("solver")}
+        return max(len(self.token_ids(name, key)) - 1 or len(key) for name in sorted(policies))
+
+    def control_tokens(self) -> tuple[str, ...]:
+        """Tokens with a meaning of their own to any model of the run."""
+        found = {t for name in self.config.policies if (v := self.vocabulary(name)) for t in v.control_tokens}
+        return tuple(sorted(found))
+
     def save(self) -> Json:
         """What ``load`` cannot read from the other tables."""
         return {
             "strategy": self.strategy.state_dict(),
             "library": self.library,
             "library_size": self.library_size,
+            "baselines": self.baselines,
         }
 
     def key_samples(self, attempts: list[Attempt]) -> list[Sample]:
@@ -163,7 +189,7 @@ class State:
                 group_id=known.problem_id,
                 prompt=attempt.prompt,
                 completion=known.key,
-                token_ids=spark.encode(known.key + spark.EOS),
+                token_ids=self.token_ids(name, known.key),
                 logprobs=[],
                 reward=1.0,
                 policy=name,
@@ -172,9 +198,10 @@ class State:
         return list(samples.values())
 
 
-def _core(domain: Domain, per_cell: int) -> list[Anchor]:
+def _core(domain: Domain, config: EvaluationConfig) -> list[Anchor]:
     """The anchors that policies are held to; the far cells serve later, stronger models."""
-    return [a for a in domain.anchors(per_cell) if a.cell in domain.core_cells]
+    cells = domain.core_cells[: config.cells]
+    return [a for a in domain.anchors(config.per_cell) if a.cell in cells]
 
 
 def _parsed(value: object) -> Json:

@@ -14,7 +14,8 @@ from transformers import LlamaForCausalLM
 
 from agents import spark
 from agents.config import LearnerConfig, PolicyConfig, WarmUpConfig
-from agents.learning.learner import new_optimizer, train_rows
+from agents.learning.learner import train_rows
+from agents.learning.trainee import Trainee, new_optimizer
 from arena.config import MOST_ANCHORS
 from arena.domains import make_domain
 from arena.domains.base import Domain, Executor, Rejected, Solution
@@ -135,7 +136,7 @@ def warm_up(
         derive(seed, "spark") % 2**32, layers=policy.layers, width=policy.width, heads=policy.heads
     )
     lessons = [_Lessons(make_domain(name), config, roles, form, sandbox, seed) for name in domains]
-    optimizer = new_optimizer(model, learner)
+    trainee = Trainee("warm_up", model, new_optimizer(model, learner), 0)
     trained, step = 0, 0
     while trained < config.tokens:
         rows = [_row(*lessons[i % len(lessons)].row(), i) for i in range(2048)]
@@ -151,9 +152,7 @@ def warm_up(
             # linear warm-up over the first steps, then linear decay to a tenth
             share = min(1.0, trained / max(1, config.tokens))
             rate = config.learning_rate * min(1.0, step / 20) * (1 - 0.9 * share)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            trained += train_rows(model, optimizer, batches[i], learner).tokens
+            trained += train_rows(trainee, batches[i], learner, rate).tokens
             if trained >= config.tokens:
                 break
     return model

@@ -20,11 +20,12 @@ import torch
 import transformers
 from transformers import LlamaForCausalLM
 
-from agents import checkpoints
-from agents.engines.base import Completion, Request, Sampling
+from agents import checkpoints, models
+from agents.engines.base import Completion, Engine, EngineError, Request, Sampling
 from agents.engines.spark import SparkEngine
 from agents.learning.batches import read_parquet
 from agents.learning.learner import Learned, Learner
+from arena.bases import cache_folder, vocabulary_for
 from arena.config import RunConfig
 from arena.domains import Domain, make_domain
 from arena.envs import Episode, SolveEnv
@@ -47,23 +48,65 @@ _VERSIONS_KEPT = 4
 
 
 class EngineWorker:
-    """One engine, which loads the versions that it is asked for."""
+    """Engines for the run's policies, made when they are first needed; they load what they are asked for.
+
+    Policies with a base in common share an engine.
+    """
 
     def __init__(self, folder: Path, config: RunConfig) -> None:
         self.folder = folder
-        self.engine = SparkEngine(batch_size=config.engine.batch_size, threads=config.engine.threads)
-        self._recent: list[str] = []
+        self.config = config
+        self._engines: dict[str, Engine] = {}
+        self._recent: dict[str, list[str]] = {}
 
     def generate(
         self, policy_version: str, requests: Sequence[Request], sampling: Sampling
     ) -> list[Completion]:
-        """Completions by one policy version."""
-        self.engine.load(policy_version, self.folder / CHECKPOINTS / policy_version)
-        if policy_version in self._recent:
-            self._recent.remove(policy_version)
-        self._recent = [*self._recent, policy_version][-_VERSIONS_KEPT:]
-        self.engine.forget(set(self._recent))
-        return self.engine.generate(policy_version, requests, sampling)
+        """Completions by one policy version; an engine that cannot answer gives failures that say why."""
+        policy = policy_version.partition("@")[0]
+        place = self._place(policy)
+        if place not in self._engines:
+            self._engines[place] = self._made(policy)
+        engine = self._engines[place]
+        engine.load(policy_version, self.folder / CHECKPOINTS / policy_version)
+        recent = self._recent.setdefault(place, [])
+        if policy_version in recent:
+            recent.remove(policy_version)
+        recent.append(policy_version)
+        del recent[:-_VERSIONS_KEPT]
+        engine.forget(set(recent))
+        try:
+            return engine.generate(policy_version, requests, sampling)
+        except EngineError as error:
+            return [Completion("", [], [], 0, policy_version, "error", str(error))] * len(requests)
+
+    def _place(self, policy: str) -> str:
+        """The name of the engine that serves ``policy``."""
+        base = self.config.policies[policy].base
+        if self.config.policies[policy].served:
+            return policy
+        if self.config.engine.kind == "spark":
+            return "spark"
+        return policy if base == "spark" else base
+
+    def _made(self, policy: str) -> Engine:
+        config, engine = self.config.policies[policy], self.config.engine
+        if config.served is not None and config.server is not None:
+            from agents.engines.openai_api import OpenAIEngine
+
+            return OpenAIEngine(config.served, config.server)
+        if engine.kind == "spark":
+            return SparkEngine(batch_size=engine.batch_size, threads=engine.threads)
+        vocabulary = vocabulary_for(self.config, policy)
+        base = self.folder / CHECKPOINTS / f"{policy}@0"
+        if engine.kind == "torch":
+            from agents.engines.torch import TorchEngine
+
+            return TorchEngine(base, vocabulary, engine)
+        from agents.engines.vllm import VllmEngine
+
+        ranks = [p.lora.rank for p in self.config.policies.values() if p.lora and p.base == config.base]
+        return VllmEngine(base, vocabulary, engine, rank=max(ranks, default=0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +301,8 @@ class LearnerWorker:
         """Train a version on a stored batch."""
         c = self.config
         passed = min(1.0, order.round / max(1, c.rounds - 1))
-        lr = c.policies[order.policy].lr or c.learner.lr
+        policy = c.policies[order.policy]
+        lr = policy.lr or c.learner.lr
         return self.learner.learn(
             policy=order.policy,
             parent=order.parent,
@@ -267,17 +311,22 @@ class LearnerWorker:
             path=self.folder / CHECKPOINTS / order.version,
             rows=read_parquet(self.folder / order.batch),
             lr=lr * (1 - (1 - c.learner.final_lr) * passed),
+            vocabulary=vocabulary_for(c, order.policy),
+            lora=policy.lora,
+            first=self.folder / CHECKPOINTS / f"{order.policy}@0",
         )
 
     def first_version(self, policy: str, version: str) -> str:
-        """Make version 0 of ``policy``; returns the SHA-256 of its weights.
+        """Make version 0 of ``policy``; returns the SHA-256 of its weights, none where they are elsewhere.
 
         A warmed-up ``spark`` is kept in a cache by all that it depends on, and copied from there.
         """
         config = self.config.policies[policy]
         target = self.folder / CHECKPOINTS / version
+        if config.served is not None:
+            return ""
         if config.base != "spark":
-            return checkpoints.save(target, checkpoints.load_model(Path(config.base)), None, 0)
+            return checkpoints.adopt(target, models.resolve(config.base, cache_folder()))
         cached = cache_folder() / f"spark-{_fingerprint(self.config, policy)}"
         if not (cached / checkpoints.WEIGHTS).exists():
             torch.set_num_threads(self.config.learner.threads)
@@ -309,13 +358,6 @@ def _publish(model: LlamaForCausalLM, cached: Path) -> None:
         shutil.rmtree(mine)
         if not (cached / checkpoints.WEIGHTS).exists():
             raise
-
-
-def cache_folder() -> Path:
-    """Where warmed-up models are kept: ``LUDUS_CACHE``, or ``ludus`` in the user's cache folder."""
-    if own := os.environ.get("LUDUS_CACHE"):
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "ludus"
 
 
 def _fingerprint(config: RunConfig, policy: str) -> str:

@@ -273,6 +273,7 @@ class Update:
     entropy: float | None
     grad_norm: float
     clip_fraction: float | None
+    sampling_gap: float | None
     learning_rate: float
     rows: int
     tokens: int

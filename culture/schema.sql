@@ -359,6 +359,7 @@ CREATE TABLE updates (
     entropy DOUBLE,
     grad_norm DOUBLE NOT NULL,
     clip_fraction DOUBLE,
+    sampling_gap DOUBLE,
     learning_rate DOUBLE NOT NULL,
     rows BIGINT NOT NULL,
     tokens BIGINT NOT NULL,
@@ -375,6 +376,7 @@ COMMENT ON COLUMN updates.kl IS 'KL divergence from the parent version on the fi
 COMMENT ON COLUMN updates.entropy IS 'Entropy of the policy, in nats a token; NULL where not computed.';
 COMMENT ON COLUMN updates.grad_norm IS 'L2 norm of the gradient before clipping.';
 COMMENT ON COLUMN updates.clip_fraction IS 'Share of tokens whose ratio was clipped, from 0 to 1; NULL where the objective clips none.';
+COMMENT ON COLUMN updates.sampling_gap IS 'Mean distance of the learner''s log-probabilities of what was sampled, before any step on the batch, from the engine''s, in nats a token; NULL where not computed.';
 COMMENT ON COLUMN updates.learning_rate IS 'Learning rate of the step.';
 COMMENT ON COLUMN updates.rows IS 'Size of the step, in training rows.';
 COMMENT ON COLUMN updates.tokens IS 'Length of the step, prompts and completions, in tokens.';

@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from agents.config import LearnerConfig
-from agents.learning.objectives import Rewards, TokenBatch
+from agents.learning.objectives import Loss, Rewards, TokenBatch
 
 
 class AnswerKey:
@@ -18,6 +18,11 @@ class AnswerKey:
         """Ones: the key is right whatever the attempts were worth."""
         return np.ones_like(rewards.values)
 
-    def loss(self, batch: TokenBatch, config: LearnerConfig) -> tuple[Tensor, float | None]:
+    def size(self, batch: TokenBatch, config: LearnerConfig) -> Tensor:
+        """Σ w over the completion tokens."""
+        return (batch.weights[:, None] * batch.mask).sum()
+
+    def loss(self, batch: TokenBatch, config: LearnerConfig) -> Loss:
+        """−Σ w log π(y)."""
         weights = batch.weights[:, None] * batch.mask
-        return -(batch.logprobs * weights).sum() / weights.sum().clamp_min(1e-8), None
+        return Loss(-(batch.logprobs * weights).sum())

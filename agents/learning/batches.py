@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from agents.config import LearnerConfig
 from agents.learning.objectives import Rewards, objective
 from culture.records import BatchRow
 
@@ -54,27 +55,39 @@ class Sample:
 
 
 def rows_from(
-    samples: Sequence[Sample], *, objective_name: str, batch_id: str, round: int, first_row: int
+    samples: Sequence[Sample],
+    *,
+    objective_name: str,
+    batch_id: str,
+    round: int,
+    first_row: int,
+    config: LearnerConfig,
+    memory: MutableMapping[str, float],
 ) -> list[BatchRow]:
     """Training rows of one role, group by group.
 
-    Samples whose advantage is zero teach nothing and are left out, as are those of weight zero.
+    Samples of weight zero and empty completions teach nothing and are left out, as are those whose advantage
+    is zero, unless a policy gradient is told to keep them (``skip_zero_advantage``). ``memory`` is what the
+    objective remembers of earlier rounds (see :class:`~agents.learning.objectives.Rewards`); it is moved on.
     """
     goal = objective(objective_name)
     advantages = goal.advantages(
         Rewards(
             np.array([s.reward for s in samples], dtype=np.float64),
             [s.group_id for s in samples],
-            [f"{s.domain}/{s.role}" for s in samples],
+            [f"{s.policy}/{s.domain}/{s.role}" for s in samples],
+            memory,
+            config.rae_decay,
         )
     )
+    keep_zero = goal.needs_logprobs and not config.skip_zero_advantage
     groups: dict[str, list[tuple[Sample, float]]] = {}
     for sample, advantage in zip(samples, advantages.tolist(), strict=True):
         groups.setdefault(sample.group_id, []).append((sample, advantage))
     rows: list[BatchRow] = []
     for group_id, members in groups.items():
         for member, advantage in members:
-            if advantage == 0.0 or member.weight == 0.0 or not member.token_ids:
+            if member.weight == 0.0 or not member.token_ids or (advantage == 0.0 and not keep_zero):
                 continue
             rows.append(
                 BatchRow(

@@ -22,6 +22,6 @@ class DrGrpo(Clipped):
         """r − mean; zeros for a group of one, or of equal rewards."""
         return rewards.apart(rewards.groups, centred)
 
-    def total(self, gain: Tensor, batch: TokenBatch, config: LearnerConfig) -> Tensor:
-        summed = (gain.sum(dim=1) * batch.weights).sum() / batch.weights.sum().clamp_min(1e-8)
-        return summed / config.completion_budget
+    def size(self, batch: TokenBatch, config: LearnerConfig) -> Tensor:
+        """Σ w over the completions, times ``completion_budget``."""
+        return batch.weights.sum() * config.completion_budget

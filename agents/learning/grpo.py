@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from agents.config import LearnerConfig
-from agents.learning.clipped import Clipped, mean_of_completions
+from agents.learning.clipped import Clipped
 from agents.learning.objectives import Rewards, TokenBatch, centred
 
 _EPSILON = 1e-4
@@ -22,12 +22,17 @@ class Grpo(Clipped):
 
     def advantages(self, rewards: Rewards) -> np.ndarray:
         """(r − mean) / (std + 1e-4); zeros for a group of one, or of equal rewards."""
-        return rewards.apart(rewards.groups, _normalised)
+        return rewards.apart(rewards.groups, normalised)
 
-    def total(self, gain: Tensor, batch: TokenBatch, config: LearnerConfig) -> Tensor:
-        return mean_of_completions(gain, batch)
+    def of_rows(self, gain: Tensor, batch: TokenBatch) -> Tensor:
+        return gain.sum(dim=1) / batch.mask.sum(dim=1).clamp_min(1)
+
+    def size(self, batch: TokenBatch, config: LearnerConfig) -> Tensor:
+        """Σ w over the completions."""
+        return batch.weights.sum()
 
 
-def _normalised(rewards: np.ndarray) -> np.ndarray:
+def normalised(rewards: np.ndarray) -> np.ndarray:
+    """(r − mean) / (std + 1e-4) of ``rewards`` (n,), std with n − 1; exact zeros where all are equal."""
     apart = centred(rewards)
     return np.asarray(apart / (rewards.std(ddof=1) + _EPSILON)) if apart.any() else apart

@@ -1,13 +1,17 @@
 """The registry of learning objectives and what one is.
 
 An objective has two halves. ``advantages`` looks at the rewards of one role in one round before anything is
-trained and is stored in the log; ``loss`` turns log-probabilities into a number to minimise. One file an
-objective.
+trained and is stored in the log; ``loss`` and ``size`` turn log-probabilities into a number to minimise. Both
+are sums over rows, so the rows of one optimizer step may be spread over passes and devices:
+
+    Σ loss(part).total / max(Σ size(part), 1e-8) = loss(whole).total / max(size(whole), 1e-8)
+
+One file an objective.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,10 +26,22 @@ class TokenBatch:
     """What a loss sees. R rows of at most T completion tokens; float32 but ``mask``, which is bool."""
 
     logprobs: Tensor  # (R, T) of the completion's tokens under the policy being trained
-    old_logprobs: Tensor  # (R, T) under the policy that sampled; zeros where there was none
+    old_logprobs: Tensor  # (R, T) that ratios are taken against: the policy's before this batch
     mask: Tensor  # (R, T) True at completion tokens
     weights: Tensor  # (R,)
     advantages: Tensor  # (R,)
+    sampled_logprobs: Tensor | None = None  # (R, T) under the engine that sampled
+    reference_logprobs: Tensor | None = None  # (R, T) under a frozen policy that the KL is taken to
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What the rows of a batch add to the loss of their step."""
+
+    total: Tensor
+    """Sum over rows, a scalar to minimise once it is divided by the size of the step."""
+    clipped: Tensor | None = None
+    """How many tokens were clipped, a scalar; None where the objective clips none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +52,12 @@ class Rewards:
     groups: Sequence[str]
     """Samples of one prompt, and so of one expected reward, share a group."""
     tasks: Sequence[str]
-    """Domain and role: rewards of different tasks are on scales of their own."""
+    """Policy, domain and role: rewards of different tasks are on scales of their own."""
+    memory: MutableMapping[str, float]
+    """A moving average of each task's rewards, kept from round to round by the objectives that use one; they
+    move it on. A task that is not in it has not been seen."""
+    decay: float
+    """Share of a moving average that a new reward leaves; no unit."""
 
     def apart(self, labels: Sequence[str], rule: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """``rule`` applied to the values of each label alone; (n,), in the order of the samples."""
@@ -72,10 +93,16 @@ class Objective(Protocol):
     """Whether rows must carry the log-probabilities of the policy that sampled them."""
 
     def advantages(self, rewards: Rewards) -> np.ndarray:
-        """Advantages (n,); a sample whose advantage is 0 is not trained on."""
+        """Advantages (n,); what is 0 teaches nothing."""
 
-    def loss(self, batch: TokenBatch, config: LearnerConfig) -> tuple[Tensor, float | None]:
-        """A scalar to minimise, and the share of tokens that were clipped where clipping applies."""
+    def size(self, batch: TokenBatch, config: LearnerConfig) -> Tensor:
+        """What these rows add to the number that the loss of their step is divided by; a scalar.
+
+        Looks at ``mask`` and ``weights`` alone, so it can be known before any forward pass.
+        """
+
+    def loss(self, batch: TokenBatch, config: LearnerConfig) -> Loss:
+        """What these rows add to the loss of their step."""
 
 
 def objective(name: str) -> Objective:
@@ -84,6 +111,7 @@ def objective(name: str) -> Objective:
     from agents.learning.clip_higher import ClipHigher
     from agents.learning.dr_grpo import DrGrpo
     from agents.learning.grpo import Grpo
+    from agents.learning.rae import Rae
     from agents.learning.reinforce_pp import ReinforcePP
     from agents.learning.rejection import Rejection
     from agents.learning.trr_pp import TrrPP
@@ -93,6 +121,7 @@ def objective(name: str) -> Objective:
         "clip_higher": ClipHigher,
         "dr_grpo": DrGrpo,
         "grpo": Grpo,
+        "rae": Rae,
         "reinforce_pp": ReinforcePP,
         "rejection": Rejection,
         "trr_pp": TrrPP,

@@ -55,6 +55,8 @@ _CORE: Final = (
     (4, 3),
 )
 _FAR: Final = ((6, 4), (8, 6))
+_LONGEST: Final = 24
+"""Digits of a number in a proposal that is held to a pattern."""
 
 # A product of n-digit numbers has 2n digits and there are at most MAX_OPERATIONS + 1 numbers, so every
 # right answer fits; the bound keeps int() away from texts that take quadratic time.
@@ -113,6 +115,29 @@ class Arithmetic(Domain):
             )
         lines.append("Answer with the expression only, on one line.")
         return "\n".join(lines)
+
+    def pattern(self, form: Form, target: float | None) -> str:
+        """Up to nine numbers of up to 24 digits; parentheses hold two numbers.
+
+        With n operations on d digits, working writes about d * (n + ... + 1) digits.
+        """
+        between = "" if form == "terse" else " "
+        operator = f"{between}[-+*]{between}"
+        shapes = []
+        for operations in range(1, 9):
+            digits = _LONGEST if target is None else round(2 * target / (operations * (operations + 1)))
+            if digits < 1 and operations > 1:
+                break
+            number = f"(0|[1-9][0-9]{{0,{min(_LONGEST, max(1, digits)) - 1}}})"
+            pair = f"{number}{operator}{number}"
+            part = f"({number}|\\({pair}\\))"
+            if operations == 1:
+                shapes.append(pair)
+            else:
+                # a pair in parentheses has an operation of its own
+                shapes.append(f"{number}({operator}{number}){{{operations}}}")
+                shapes.append(f"{part}({operator}{part}){{1,{(operations + 1) // 2}}}")
+        return f"({'|'.join(shapes)})"
 
     def parse(self, text: str) -> str:
         """The normal form of the first line that is an expression.

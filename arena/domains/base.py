@@ -110,6 +110,15 @@ class Domain(ABC):
     def brief(self, form: Form, target: float | None, parent: str | None) -> str:
         """The proposer's prompt: a problem near ``target`` difficulty, or a variation of ``parent``."""
 
+    def pattern(self, form: Form, target: float | None) -> str | None:
+        """A regular expression for the whole text of a proposal, for engines that can hold a model to one.
+
+        What matches has the right form, and of a ``target`` difficulty about twice that at most, so that a
+        small model asked for something easy cannot write something endless; it need not be a problem. None
+        holds to nothing.
+        """
+        return None
+
     @abstractmethod
     def parse(self, text: str) -> str:
         """The canonical spec of a proposal in either form. Raises :class:`Rejected`."""

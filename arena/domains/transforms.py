@@ -193,6 +193,23 @@ class Transforms(Domain):
         lines.append("Answer with the problem only, on one line.")
         return "\n".join(lines)
 
+    def pattern(self, form: Form, target: float | None) -> str:
+        """Up to 16 operations on a string of up to 32 characters, their pairs at most twice the target's."""
+        shapes = []
+        for operations in range(1, 17):
+            longest = 32 if target is None else int(np.sqrt(2 * target / operations))
+            if longest < MIN_LENGTH and operations > 1:
+                break
+            shapes.append(self._shape(form, operations, min(32, max(MIN_LENGTH, longest))))
+        return f"({'|'.join(shapes)})"
+
+    def _shape(self, form: Form, operations: int, longest: int) -> str:
+        start = f"([0-9]{{2,{longest}}}|[a-z]{{2,{longest}}})"
+        if form == "terse":
+            return f"[{LETTERS_OF_OPERATIONS}]{{{operations}}}{start}"
+        name = f"({'|'.join(op.name for op in _OPERATIONS)})"
+        return f"{name}(, {name}){{{operations - 1}}}: {start}"
+
     def parse(self, text: str) -> str:
         """A spec in the terse form, or the first line that names operations, like ``sort, next: 31``.
 

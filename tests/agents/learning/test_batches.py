@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents import spark
+from agents.config import CLIPPED, LearnerConfig
 from agents.learning.batches import Sample, read_parquet, rows_from, write_parquet
 from culture.records import BatchRow
+
+CONFIG = LearnerConfig()
 
 
 def sample(group: str, reward: float, completion: str = "12", weight: float = 1.0) -> Sample:
@@ -34,8 +37,21 @@ def sample(group: str, reward: float, completion: str = "12", weight: float = 1.
     )
 
 
-def rows(samples: list[Sample], name: str) -> list[BatchRow]:
-    return rows_from(samples, objective_name=name, batch_id="b", round=4, first_row=10)
+def rows(
+    samples: list[Sample],
+    name: str,
+    config: LearnerConfig = CONFIG,
+    memory: dict[str, float] | None = None,
+) -> list[BatchRow]:
+    return rows_from(
+        samples,
+        objective_name=name,
+        batch_id="b",
+        round=4,
+        first_row=10,
+        config=config,
+        memory={} if memory is None else memory,
+    )
 
 
 def test_advantages_are_of_the_group() -> None:
@@ -52,6 +68,37 @@ def test_rows_that_teach_nothing_are_left_out() -> None:
     assert rows(samples, "grpo") == []
     kept = rows([sample("a", 1.0, weight=0.0), sample("a", 1.0, ""), sample("b", 0.0)], "answer_key")
     assert [(r.group_id, r.advantage, r.row, r.logprobs) for r in kept] == [("b", 1.0, 10, [])]
+
+
+@pytest.mark.parametrize("name", sorted(CLIPPED))
+def test_a_policy_gradient_can_keep_samples_of_no_advantage(name: str) -> None:
+    samples = [sample("a", 0.0), sample("a", 0.0, "3"), sample("a", 0.0, weight=0.0), sample("a", 0.0, "")]
+    assert rows(samples, name) == []
+    kept = rows(samples, name, LearnerConfig(skip_zero_advantage=False))
+    assert [(r.row, r.completion, r.advantage) for r in kept] == [(10, "12", 0.0), (11, "3", 0.0)]
+
+
+def test_rejection_never_keeps_what_was_not_rewarded() -> None:
+    samples = [sample("a", 0.0), sample("a", 1.0, "3")]
+    kept = rows(samples, "rejection", LearnerConfig(skip_zero_advantage=False))
+    assert [(r.row, r.completion) for r in kept] == [(10, "3")]
+
+
+def test_what_is_remembered_goes_by_policy_domain_and_role() -> None:
+    memory = {"spark/transforms/solver": 0.5}
+    samples = [sample("a", 1.0), replace(sample("b", 1.0), role="proposer")]
+    samples.append(replace(sample("c", 1.0), policy="other"))
+    config = LearnerConfig(rae_decay=0.75)
+    assert [r.advantage for r in rows(samples, "rae", config, memory)] == [0.5, 1.0, 1.0]
+    assert memory == {
+        "spark/transforms/solver": 0.625,
+        "spark/transforms/proposer": 0.25,
+        "other/transforms/solver": 0.25,
+    }
+    before = dict(memory)
+    for name in ("grpo", "trr_pp", "answer_key"):
+        rows(samples, name, config, memory)
+    assert memory == before
 
 
 TEXT = st.text(alphabet=spark.CHARACTERS, max_size=12)

@@ -20,27 +20,51 @@ CONFIG = LearnerConfig(clip=0.2)
 GRPO, KEY = objective("grpo"), objective("answer_key")
 
 
+def loss_of(name: str, batch: TokenBatch, config: LearnerConfig = CONFIG) -> Tensor:
+    """The loss of a step that is one batch."""
+    goal = objective(name)
+    return goal.loss(batch, config).total / goal.size(batch, config).clamp_min(1e-8)
+
+
+def clipped_share(name: str, batch: TokenBatch, config: LearnerConfig = CONFIG) -> float:
+    clipped = objective(name).loss(batch, config).clipped
+    assert clipped is not None
+    return float(clipped / batch.mask.sum())
+
+
 def batch_of(
     new: list[list[float]],
     old: list[list[float]],
     advantages: list[float],
     weights: list[float] | None = None,
+    *,
+    sampled: list[list[float]] | None = None,
+    reference: list[list[float]] | None = None,
 ) -> TokenBatch:
     """Rows of unequal lengths, padded; padding holds numbers that must not matter."""
     width = max(len(r) for r in new)
     mask = torch.tensor([[i < len(r) for i in range(width)] for r in new])
-    padded = [torch.tensor([r + [0.0] * (width - len(r)) for r in rows]) for rows in (new, old)]
+
+    def padded(rows: list[list[float]], filling: float) -> Tensor:
+        return torch.tensor([r + [filling] * (width - len(r)) for r in rows])
+
     return TokenBatch(
-        padded[0].requires_grad_(),
-        torch.where(mask, padded[1], 9.0),
+        padded(new, 0.0).requires_grad_(),
+        padded(old, 9.0),
         mask,
         torch.tensor(weights or [1.0] * len(new)),
         torch.tensor(advantages),
+        None if sampled is None else padded(sampled, -99.0),
+        None if reference is None else padded(reference, 99.0),
     )
 
 
+def rewards_of(values: list[float], groups: list[str], tasks: list[str]) -> Rewards:
+    return Rewards(np.array(values), groups, tasks, {}, CONFIG.rae_decay)
+
+
 def one_group(values: list[float]) -> Rewards:
-    return Rewards(np.array(values), ["g"] * len(values), ["t"] * len(values))
+    return rewards_of(values, ["g"] * len(values), ["t"] * len(values))
 
 
 def test_every_objective_that_can_be_configured_exists() -> None:
@@ -70,9 +94,8 @@ def test_advantages_by_hand() -> None:
 
 @given(st.floats(-1e3, 1e3), st.integers(2, 9))
 def test_equal_rewards_teach_nothing(reward: float, n: int) -> None:
-    assert all(
-        objective(name).advantages(one_group([reward] * n)).tolist() == [0.0] * n for name in CLIPPED
-    )
+    for name in CLIPPED - {"rae"}:  # whose baseline is of earlier samples
+        assert objective(name).advantages(one_group([reward] * n)).tolist() == [0.0] * n
 
 
 @given(st.lists(st.floats(-5, 5), min_size=2, max_size=12))
@@ -96,16 +119,60 @@ def test_advantages_sum_to_zero_and_keep_the_order(rewards: list[float]) -> None
     ],
 )
 def test_one_token_by_hand(ratio: float, advantage: float, gain: float, clipped: float) -> None:
-    loss, fraction = GRPO.loss(batch_of([[math.log(ratio)]], [[0.0]], [advantage]), CONFIG)
-    assert loss.item() == pytest.approx(-gain)
-    assert fraction == clipped
+    batch = batch_of([[math.log(ratio)]], [[0.0]], [advantage])
+    assert loss_of("grpo", batch).item() == pytest.approx(-gain)
+    assert clipped_share("grpo", batch) == clipped
 
 
 def test_the_penalty_by_hand() -> None:
     config = LearnerConfig(kl_coefficient=0.5)
+    # log π = log 1.1, log π_old = 0, so ρA = 2.2; without a reference k3 = 1/1.1 − 1 + log 1.1
     delta = math.log(1.1)
-    loss, _ = GRPO.loss(batch_of([[delta]], [[0.0]], [2.0]), config)
-    assert loss.item() == pytest.approx(-(2.2 - 0.5 * (1 / 1.1 - 1 + delta)))
+    batch = batch_of([[delta]], [[0.0]], [2.0])
+    assert loss_of("grpo", batch, config).item() == pytest.approx(-(2.2 - 0.5 * (1 / 1.1 - 1 + delta)))
+
+
+def test_the_penalty_to_a_reference_by_hand() -> None:
+    config = LearnerConfig(kl_coefficient=0.5)
+    # ρA = 2.2 as above; the reference gives the token e^0.3 times what the policy does:
+    # k3 = e^0.3 − 0.3 − 1 = 0.0498588, and its slope in log π is 1 − e^0.3
+    delta = math.log(1.1)
+    batch = batch_of([[delta]], [[0.0]], [2.0], reference=[[delta + 0.3]])
+    loss = loss_of("grpo", batch, config)
+    assert loss.item() == pytest.approx(-(2.2 - 0.5 * 0.0498588))
+    (gradient,) = torch.autograd.grad(loss, batch.logprobs)
+    assert gradient.item() == pytest.approx(-(2.2 - 0.5 * (1 - math.exp(0.3))))
+
+
+def test_truncated_importance_weights_by_hand() -> None:
+    config = LearnerConfig(importance_cap=2.0, kl_coefficient=0.5)
+    # three tokens whose ratio ρ is 1, with A = 3. The learner gives them 4, 0.5 and 1 times the probability
+    # that the engine gave: weights 2 (cut off), 0.5 and 1, gains 6, 1.5 and 3, and no penalty at ρ = 1
+    old = [-1.0, -2.0, -3.0]
+    sampled = [-1.0 - math.log(4), -2.0 + math.log(2), -3.0]
+    batch = batch_of([old, [-1.0]], [old, [-1.0]], [3.0, 1.0], sampled=[sampled, [-1.0]])
+    loss = loss_of("reinforce_pp", batch, config)
+    assert loss.item() == pytest.approx(-(6 + 1.5 + 3 + 1) / 4)
+    (gradient,) = torch.autograd.grad(loss, batch.logprobs)
+    np.testing.assert_allclose(
+        gradient, [[-6 / 4, -1.5 / 4, -3 / 4], [-1 / 4, 0.0, 0.0]], rtol=1e-6
+    )
+    # the penalty is not weighted: log π is log 1.1 above log π_old, weight 0.5, gain 0.5 · 1.1 · 2 − 0.5 k3
+    up = math.log(1.1)
+    one = batch_of([[up]], [[0.0]], [2.0], sampled=[[math.log(2)]])
+    expected = 0.5 * 1.1 * 2 - 0.5 * (1 / 1.1 - 1 + up)
+    assert loss_of("grpo", one, config).item() == pytest.approx(-expected)
+
+
+def test_without_a_cap_the_engines_numbers_are_not_looked_at() -> None:
+    rows = [[-1.0, -2.0], [-0.5]]
+    plain = batch_of(rows, [[-1.1, -1.9], [-0.6]], [2.0, -1.0])
+    known = batch_of(rows, [[-1.1, -1.9], [-0.6]], [2.0, -1.0], sampled=[[-3.0, -0.1], [-2.0]])
+    capped = LearnerConfig(importance_cap=2.0)
+    for name in CLIPPED:
+        assert loss_of(name, known).item() == loss_of(name, plain).item()
+        assert loss_of(name, plain, capped).item() == loss_of(name, plain).item()
+        assert loss_of(name, known, capped).item() != loss_of(name, plain).item()
 
 
 def plain_grpo(new: list[list[float]], batch: TokenBatch, old: list[list[float]], beta: float) -> float:
@@ -134,7 +201,7 @@ def test_loss_and_gradient_equal_a_plain_implementation(data: st.DataObject) -> 
     weights = data.draw(st.lists(st.sampled_from([0.5, 1.0, 2.0]), min_size=n, max_size=n))
     beta = data.draw(st.sampled_from([0.0, 0.3]))
     batch = batch_of(new, old, advantages, weights)
-    loss, _ = GRPO.loss(batch, LearnerConfig(clip=CONFIG.clip, kl_coefficient=beta))
+    loss = loss_of("grpo", batch, LearnerConfig(clip=CONFIG.clip, kl_coefficient=beta))
     assert loss.item() == pytest.approx(plain_grpo(new, batch, old, beta), abs=1e-5)
     (gradient,) = torch.autograd.grad(loss, batch.logprobs)
     assert not gradient[~batch.mask].any()
@@ -156,12 +223,12 @@ def test_answer_key_is_weighted_cross_entropy() -> None:
     weights = torch.tensor([1.0, 0.25, 3.0])
     chosen = torch.log_softmax(logits, -1).gather(2, targets[..., None]).squeeze(2)
     batch = TokenBatch(chosen, torch.zeros(3, 5), mask, weights, torch.ones(3))
-    loss, fraction = KEY.loss(batch, CONFIG)
+    loss = loss_of("answer_key", batch)
     each: Tensor = F.cross_entropy(logits.reshape(15, 7), targets.reshape(15), reduction="none")
     by_token = (weights[:, None] * mask).reshape(15)
     expected = (each * by_token).sum() / by_token.sum()
     torch.testing.assert_close(loss, expected)
-    assert fraction is None
+    assert KEY.loss(batch, CONFIG).clipped is None
     torch.testing.assert_close(
         torch.autograd.grad(loss, logits, retain_graph=True), torch.autograd.grad(expected, logits)
     )
@@ -169,15 +236,13 @@ def test_answer_key_is_weighted_cross_entropy() -> None:
 
 def test_dr_grpo_by_hand() -> None:
     goal = objective("dr_grpo")
-    rewards = Rewards(np.array([1.0, 0.0, 1.0, 5.0, 3.0]), ["a", "a", "a", "b", "b"], ["t"] * 5)
+    rewards = rewards_of([1.0, 0.0, 1.0, 5.0, 3.0], ["a", "a", "a", "b", "b"], ["t"] * 5)
     np.testing.assert_allclose(goal.advantages(rewards), [1 / 3, -2 / 3, 1 / 3, 1.0, -1.0])
     # unchanged policies: each token gains A; 1 token of 2 and 3 tokens of -1, over a budget of 10
-    loss, clipped = goal.loss(
-        batch_of([[-1.0], [-1.0] * 3], [[-1.0], [-1.0] * 3], [2.0, -1.0]),
-        LearnerConfig(completion_budget=10),
-    )
+    batch = batch_of([[-1.0], [-1.0] * 3], [[-1.0], [-1.0] * 3], [2.0, -1.0])
+    loss = loss_of("dr_grpo", batch, LearnerConfig(completion_budget=10))
     assert loss.item() == pytest.approx(-(2.0 * 1 - 1.0 * 3) / 2 / 10)
-    assert clipped == 0.0
+    assert clipped_share("dr_grpo", batch) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -190,24 +255,21 @@ def test_dr_grpo_by_hand() -> None:
     ],
 )
 def test_clip_higher_by_hand(ratio: float, advantage: float, gain: float) -> None:
-    goal = objective("clip_higher")
-    loss, _ = goal.loss(batch_of([[math.log(ratio)]], [[0.0]], [advantage]), LearnerConfig())
-    assert loss.item() == pytest.approx(-gain)
+    batch = batch_of([[math.log(ratio)]], [[0.0]], [advantage])
+    assert loss_of("clip_higher", batch, LearnerConfig()).item() == pytest.approx(-gain)
 
 
-@pytest.mark.parametrize("name", ["clip_higher", "reinforce_pp", "trr_pp"])
+@pytest.mark.parametrize("name", ["clip_higher", "rae", "reinforce_pp", "trr_pp"])
 def test_the_mean_over_tokens_weighs_long_completions_more(name: str) -> None:
     batch = batch_of([[-1.0], [-1.0] * 3], [[-1.0], [-1.0] * 3], [2.0, -1.0], [1.0, 2.0])
-    loss, _ = objective(name).loss(batch, CONFIG)
     # weights 1 and 2: (1·2·1 + 2·(-1)·3) over (1·1 + 2·3) tokens
-    assert loss.item() == pytest.approx(-(2.0 - 6.0) / 7)
-    per_completion, _ = GRPO.loss(batch, CONFIG)
-    assert per_completion.item() == pytest.approx(-(2.0 - 2.0) / 3)
+    assert loss_of(name, batch).item() == pytest.approx(-(2.0 - 6.0) / 7)
+    assert loss_of("grpo", batch).item() == pytest.approx(-(2.0 - 2.0) / 3)
 
 
 def test_reinforce_pp_whitens_over_the_batch_and_trr_pp_over_each_task() -> None:
     values = np.array([1.0, 0.0, 1.0, 0.0, 10.0, 6.0])
-    rewards = Rewards(values, ["a", "a", "b", "b", "c", "d"], ["x"] * 4 + ["y"] * 2)
+    rewards = rewards_of(values.tolist(), ["a", "a", "b", "b", "c", "d"], ["x"] * 4 + ["y"] * 2)
     # mean 3, squares 4 + 9 + 4 + 9 + 49 + 9 = 84, variance 14
     np.testing.assert_allclose(objective("reinforce_pp").advantages(rewards), (values - 3) / math.sqrt(14))
     # task x: mean 1/2, std 1/2; task y: mean 8, std 2
@@ -218,7 +280,7 @@ def test_rejection_imitates_what_was_rewarded() -> None:
     goal = objective("rejection")
     assert goal.advantages(one_group([1.0, 0.0, -1.0, 0.25])).tolist() == [1.0, 0.0, 0.0, 1.0]
     batch = batch_of([[-1.0, -2.0], [-4.0]], [[0.0, 0.0], [0.0]], [1.0, 1.0])
-    assert goal.loss(batch, CONFIG)[0].item() == pytest.approx(KEY.loss(batch, CONFIG)[0].item())
+    assert loss_of("rejection", batch).item() == loss_of("answer_key", batch).item()
 
 
 @given(st.lists(st.integers(-1000, 1000).map(lambda n: n / 8), min_size=2, max_size=20))

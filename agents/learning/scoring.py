@@ -1,0 +1,89 @@
+"""What a model makes of training rows: the log-probability of every completion token, and how sure it was.
+
+Two layouts give the same numbers. Rows of spark, a few dozen characters each, are padded to a common length;
+those of larger models are packed (:mod:`agents.learning.packing`), where padding would cost more than the
+mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from agents.learning.packing import Packed, Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """R rows of at most T tokens, float32 but ``mask`` (bool). Gradients flow through ``logprobs`` alone."""
+
+    rows: list[int]
+    """What was scored, by ``Tokens.row``."""
+    logprobs: Tensor
+    """(R, T), 0 where ``mask`` is False."""
+    mask: Tensor
+    """(R, T), True at completion tokens."""
+    scores: Tensor
+    """(N, V) log-probabilities of all tokens at the N completion tokens, detached, row after row."""
+
+    @property
+    def entropy(self) -> Tensor:
+        """Sum over completion tokens of the entropy of the distribution there, nats."""
+        return -(self.scores.exp() * self.scores).sum()
+
+
+@contextmanager
+def autocast(device: torch.device, dtype: str) -> Iterator[None]:
+    """bfloat16 products over float32 weights where ``dtype`` asks for it.
+
+    Entered anew for every forward pass: until its block ends autocast keeps the weights that it has cast,
+    and an optimizer step inside it would go unseen.
+    """
+    with torch.autocast(device.type, torch.bfloat16, enabled=dtype == "bfloat16"):
+        yield
+
+
+def score_padded(model: Any, rows: Sequence[Tokens], pad: int) -> Scored:
+    """Score rows that are padded on the right to the longest of them."""
+    ids, mask = padded(rows, pad)  # (R, L), (R, L - 1)
+    logits = model(input_ids=ids, use_cache=False).logits[:, :-1]  # (R, L - 1, V)
+    scores = torch.log_softmax(logits, dim=-1)
+    logprobs = scores.gather(2, ids[:, 1:, None]).squeeze(2)
+    return Scored(
+        [r.row for r in rows], torch.where(mask, logprobs, 0.0), mask, scores.detach()[mask]
+    )
+
+
+def padded(rows: Sequence[Tokens], pad: int) -> tuple[Tensor, Tensor]:
+    """Right-padded ids (R, L), and a mask (R, L - 1) of targets that are completion tokens."""
+    width = max(len(r.prompt) + len(r.completion) for r in rows)
+    ids = np.full((len(rows), width), pad, dtype=np.int64)
+    mask = np.zeros((len(rows), width - 1), dtype=np.bool_)
+    for i, row in enumerate(rows):
+        start, end = len(row.prompt), len(row.prompt) + len(row.completion)
+        ids[i, :start] = row.prompt
+        ids[i, start:end] = row.completion
+        mask[i, start - 1 : end - 1] = True
+    return torch.from_numpy(ids), torch.from_numpy(mask)
+
+
+def score_packed(model: Any, packed: Packed) -> Scored:
+    """Score rows that lie end to end; the last layer is computed at the tokens that are needed alone."""
+    logits = model(
+        input_ids=packed.ids,
+        position_ids=packed.positions,
+        attention_mask=packed.visible,
+        use_cache=False,
+        logits_to_keep=packed.keep,
+    ).logits[0]  # (K, V)
+    scores = torch.log_softmax(logits.float(), dim=-1)
+    logprobs = scores[packed.source, packed.target]  # (N,)
+    return Scored(
+        packed.rows, packed.matrix(logprobs), packed.mask(), scores.detach()[packed.source]
+    )
