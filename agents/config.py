@@ -174,7 +174,7 @@ class EngineConfig(BaseModel):
                 "write engine.kind: vllm"
             )
         # A token is a character or more of ASCII text, so characters bound a prompt's tokens.
-        template = _TEMPLATE_TOKENS if self.form == "natural" else 0
+        template = _TEMPLATE_TOKENS if self.form == "natural" and self.kind != "spark" else 0
         if self.prompt_chars + self.answer_tokens + template > self.context:
             raise ValueError(
                 f"expected prompt_chars + answer_tokens of at most {self.context - template} (engine.context"
@@ -251,14 +251,14 @@ class LearnerConfig(BaseModel):
     policy's version 0, such as the model that it was made from. No unit."""
     importance_cap: float | None = Field(default=None, gt=0)
     """Cap of the truncated importance weights with which policy gradients allow for an engine whose
-    log-probabilities are not quite the learner's: every token's gain is multiplied by π_learner/π_engine, at
-    most this; 2 is usual. The learner then scores each batch once more before it trains. Null takes the engine's
-    log-probabilities for the learner's. No unit."""
+    log-probabilities are not quite the learner's: every token's gain is multiplied by π_learner/π_engine,
+    at most this; 2 is usual. The learner then scores each batch once more before it trains. Null takes the
+    engine's log-probabilities for the learner's. No unit."""
     rae_decay: float = Field(default=0.95, ge=0, lt=1)
     """α of ``rae``: the share of a task's moving average that a new reward leaves. No unit."""
     skip_zero_advantage: bool = True
-    """Leave samples whose advantage is 0 out of a policy gradient's batch: they have no gradient of their own
-    but that of a KL penalty, and count in the mean that the others' gains are taken over. No unit."""
+    """Leave samples whose advantage is 0 out of a policy gradient's batch. Their only gradient is that of a
+    KL penalty, but they take time, and they count in the mean that gains are taken over. No unit."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Precision of the matrix products, and of a base that adapters are trained on; what is trained and the
     optimizer's state are float32. No unit."""

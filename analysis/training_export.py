@@ -372,9 +372,7 @@ Anchors, by which the run was measured, are in no file. The run's own reward of 
 
 def _readme(to: Target, rows: dict[str, int], source: str) -> str:
     told = [
-        (_SFT_TOLD if name == "sft.parquet" else _PROBLEMS_TOLD).format(
-            name=name, rows=_counted(count)
-        )
+        (_SFT_TOLD if name == "sft.parquet" else _PROBLEMS_TOLD).format(name=name, rows=_counted(count))
         for name, count in rows.items()
     ]
     how = _VERL_TOLD if to == "verl" else _trl_told(sft="sft.parquet" in rows, grpo="grpo.parquet" in rows)

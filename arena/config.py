@@ -7,16 +7,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from agents import models
 from agents.config import CLIPPED, EngineConfig, LearnerConfig, PolicyConfig, WarmUpConfig
-from agents.engines.openai_config import ServerError, check_server
 from agents.population import Population, PopulationConfig, PopulationError
-from agents.spark import VOCABULARY
-from agents.vocabulary import SparkVocabulary, vocabulary_of
 from arena.domains import make_domain
 from arena.faults import listed, nearest
 from arena.sandbox import SandboxConfig
@@ -160,36 +155,6 @@ class RunConfig(BaseModel):
                 ) from error
         return data
 
-    def _base_faults(self, name: str, policy: PolicyConfig) -> list[str]:
-        """What is wrong with the base of a policy, as far as can be told without a network."""
-        place = f"policies.{name}"
-        if policy.server is not None:
-            try:
-                check_server(policy.server)
-            except ServerError as error:
-                return [f"{place}.server: {error}"]
-            return []
-        if policy.base == "spark":
-            if self.engine.form == "natural" and self.engine.kind != "spark":
-                return [
-                    f"{place}.base: expected a model with a chat template for engine.form: natural, got "
-                    "spark; write engine.form: terse"
-                ]
-            return []
-        try:
-            models.check(policy.base)
-        except models.ModelError as error:
-            return [f"{place}.base: {error}"]
-        if self.engine.kind == "spark":
-            folder = Path(policy.base)
-            chat = self.engine.form == "natural"
-            if not folder.is_dir() or not isinstance(vocabulary_of(folder, chat=chat), SparkVocabulary):
-                return [
-                    f"{place}.base: expected a model with spark's vocabulary of {len(VOCABULARY)} characters "
-                    f"for engine.kind: spark, got {policy.base}; write engine.kind: vllm, or torch"
-                ]
-        return []
-
     @model_validator(mode="after")
     def _sections_agree(self) -> RunConfig:
         # One line a problem, each naming its place: the loader makes a fault of every line.
@@ -202,7 +167,13 @@ class RunConfig(BaseModel):
                     f"population.groups.{index}.policy: expected a policy under policies "
                     f"({listed(self.policies)}), got {group.policy!r}; {advice}"
                 )
-        problems += [line for name, p in self.policies.items() for line in self._base_faults(name, p)]
+        if self.engine.form == "natural" and self.engine.kind != "spark":
+            problems += [
+                f"policies.{name}.base: expected a model with a chat template for engine.form: natural, got "
+                "spark; write engine.form: terse"
+                for name, policy in self.policies.items()
+                if policy.base == "spark"
+            ]
         idle = sorted(set(self.policies) - self.population.policy_names())
         if idle:
             problems.append(

@@ -64,7 +64,7 @@ class Run:
 
     @classmethod
     def create(cls, folder: Path, config: RunConfig) -> Run:
-        """Make a run's folder. Raises RunError where it is taken, ModelError where a base is unusable."""
+        """Make a run's folder. Raises RunError where it is taken, BaseFault where a base is unusable."""
         # a start that was killed before it wrote the configuration leaves no more than a part of it
         if folder.exists() and any(p.name != PARTIAL for p in folder.iterdir()):
             raise RunError(
@@ -128,6 +128,7 @@ class Run:
             self._cut_short = False
         if self.finished:
             return
+        prepare(self.config)
         with _cluster(self.folder, self.config) as cluster:
             while not self.finished:
                 try:

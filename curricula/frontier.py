@@ -90,7 +90,7 @@ class SuccessCurve:
         if not self._bins:
             return np.full(len(difficulty), np.nan)
         x, fit = self._curve()
-        return np.interp(np.log(np.maximum(difficulty, self._minimum)), x, fit)
+        return np.asarray(np.interp(np.log(np.maximum(difficulty, self._minimum)), x, fit))
 
     def usual(self) -> float:
         """The geometric mean difficulty of recent attempts, in the domain's unit.

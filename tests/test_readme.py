@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from arena.config import RunConfig
+from arena.settings import load
+
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -44,7 +47,9 @@ def run(folder: Path, arguments: list[str]) -> subprocess.CompletedProcess[str]:
 
 
 def test_make_targets_exist() -> None:
-    for line in blocks("bash")[0].splitlines():
+    lines = [line for block in blocks("bash") for line in block.splitlines() if line.startswith("make ")]
+    assert len(lines) >= 4
+    for line in lines:
         shown = subprocess.run(
             ["make", "-n", *line.split()[1:]], cwd=ROOT, capture_output=True, text=True, check=False
         )
@@ -52,7 +57,8 @@ def test_make_targets_exist() -> None:
 
 
 def test_commands_run_in_order(place: Path) -> None:
-    lines = [line for block in blocks("bash")[1:] for line in block.splitlines()]
+    lines = [line for block in blocks("bash") for line in block.splitlines()]
+    lines = [line for line in lines if not line.startswith("make ")]
     assert len(lines) >= 8
     for line in lines:
         words = shlex.split(line)
@@ -68,6 +74,15 @@ def test_python_runs(place: Path) -> None:
     for source in found:
         ran = run(place, ["-W", "error", "-c", source])
         assert ran.returncode == 0, f"{source}\n{ran.stderr}"
+
+
+def test_configurations_are_valid(tmp_path: Path) -> None:
+    found = blocks("yaml")
+    assert found
+    for number, source in enumerate(found):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(source, encoding="utf-8")
+        load(path, [], RunConfig)
 
 
 def test_no_output_is_missing() -> None:

@@ -66,9 +66,10 @@ def rows_from(
 ) -> list[BatchRow]:
     """Training rows of one role, group by group.
 
-    Samples of weight zero and empty completions teach nothing and are left out, as are those whose advantage
-    is zero, unless a policy gradient is told to keep them (``skip_zero_advantage``). ``memory`` is what the
-    objective remembers of earlier rounds (see :class:`~agents.learning.objectives.Rewards`); it is moved on.
+    Samples of weight zero and empty completions teach nothing and are left out, as are those whose
+    advantage is zero, unless a policy gradient is told to keep them (``skip_zero_advantage``). ``memory``
+    is what the objective remembers of earlier rounds (:class:`~agents.learning.objectives.Rewards`), and
+    is moved on.
     """
     goal = objective(objective_name)
     advantages = goal.advantages(

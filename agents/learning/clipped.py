@@ -17,11 +17,11 @@ def clipped_gain(
     c·min(ρA, clip(ρ, 1−low, 1+high)A) − β k3, with
 
     - ρ = π/π_old: the surrogate of PPO (Schulman et al. 2017, arXiv 1707.06347);
-    - c = min(π_old/π_engine, ``importance_cap``) where both are known, else 1: the truncated importance weight
-      for an engine whose numbers are not quite the learner's (Yao et al. 2025, "Your efficient RL framework
-      secretly brings you off-policy RL training"). No gradient flows through it;
-    - k3 = e^δ − 1 − δ, δ = log π_ref − log π: the non-negative estimator of KL(π ‖ π_ref) (Schulman 2020), π_ref
-      being π_old where the batch has no reference.
+    - c = min(π_old/π_engine, ``importance_cap``) where both are known, else 1: the truncated importance
+      weight for an engine whose numbers are not quite the learner's (Yao et al. 2025, "Your efficient RL
+      framework secretly brings you off-policy RL training"). No gradient flows through it;
+    - k3 = e^δ − 1 − δ, δ = log π_ref − log π: the non-negative estimator of KL(π ‖ π_ref) of GRPO (Shao et
+      al. 2024, arXiv 2402.03300), π_ref being π_old where the batch has no reference.
     """
     delta = torch.where(batch.mask, batch.logprobs - batch.old_logprobs, 0.0)
     ratio = delta.exp()
@@ -29,7 +29,9 @@ def clipped_gain(
     bounded = ratio.clamp(1 - low, 1 + high)
     gain = torch.minimum(ratio * advantage, bounded * advantage)
     if importance_cap is not None and batch.sampled_logprobs is not None:
-        gain = gain * importance_weights(batch.old_logprobs, batch.sampled_logprobs, batch.mask, importance_cap)
+        gain = gain * importance_weights(
+            batch.old_logprobs, batch.sampled_logprobs, batch.mask, importance_cap
+        )
     if kl_coefficient:
         if batch.reference_logprobs is not None:
             delta = torch.where(batch.mask, batch.logprobs - batch.reference_logprobs, 0.0)

@@ -1,8 +1,8 @@
 """The registry of learning objectives and what one is.
 
 An objective has two halves. ``advantages`` looks at the rewards of one role in one round before anything is
-trained and is stored in the log; ``loss`` and ``size`` turn log-probabilities into a number to minimise. Both
-are sums over rows, so the rows of one optimizer step may be spread over passes and devices:
+trained and is stored in the log; ``loss`` and ``size`` turn log-probabilities into a number to minimise.
+Both are sums over rows, so the rows of one optimizer step may be spread over passes and devices:
 
     Σ loss(part).total / max(Σ size(part), 1e-8) = loss(whole).total / max(size(whole), 1e-8)
 
@@ -54,8 +54,8 @@ class Rewards:
     tasks: Sequence[str]
     """Policy, domain and role: rewards of different tasks are on scales of their own."""
     memory: MutableMapping[str, float]
-    """A moving average of each task's rewards, kept from round to round by the objectives that use one; they
-    move it on. A task that is not in it has not been seen."""
+    """A moving average of each task's rewards, kept from round to round by the objectives that use one;
+    they move it on. A task that is not in it has not been seen."""
     decay: float
     """Share of a moving average that a new reward leaves; no unit."""
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import re
 import runpy
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from agents import spark
 from analysis import training_export
-from analysis.training_export import GRPO_SCHEMA, SFT_SCHEMA, VERL_SCHEMA, ExportError, export_training
+from analysis.training_export import (
+    GRPO_SCHEMA,
+    SFT_SCHEMA,
+    VERL_SCHEMA,
+    Exported,
+    ExportError,
+    Target,
+    export_training,
+)
 from arena.domains import make_domain
 from arena.domains.base import Solution
 from culture import connect
@@ -62,6 +68,8 @@ def rows_of_round() -> RoundRows:
         proposed(4, "14", "anchor", HELD_OUT),
         proposed(5, ""),
         proposed(6, "16"),
+        # no log admits what it rejected as an anchor elsewhere, and if one did, it would stay out
+        proposed(7, "14", None, HELD_OUT),
     ]
     rows.attempts = [
         tried(1, "p0-0", arm="library"),
@@ -72,6 +80,7 @@ def rows_of_round() -> RoundRows:
         tried(6, "p0-1", arm="library"),
         tried(7, "p0-5"),
         tried(8, "p0-1", "other", arm="library"),
+        replace(tried(9, "p0-7"), prompt=f"Solve {HELD_OUT}"),
     ]
     notes = {"a5": 2, "a6": 1, "a8": 3}  # a1 was in the library's arm and found nothing
     rows.reads = [read(attempt_id, rank) for attempt_id, n in notes.items() for rank in range(n)]
@@ -86,6 +95,7 @@ def rows_of_round() -> RoundRows:
         row("b2", 2, ("note", "lore7"), "answer_key"),
         row("b2", 1, ("attempt", "a3"), "grpo"),
         row("b2", 0, ("attempt", "a5"), "rejection"),
+        row("b2", 3, ("attempt", "a9"), "answer_key", prompt=f"Solve {HELD_OUT}"),
     ]
     return rows
 
@@ -97,6 +107,20 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyCon
         yield connection
 
 
+@pytest.fixture(scope="module")
+def done(
+    log: duckdb.DuckDBPyConnection, tmp_path_factory: pytest.TempPathFactory
+) -> dict[Target, Exported]:
+    """What was written of the whole log, by trainer, into folders that were not there."""
+    folder = tmp_path_factory.mktemp("exports") / "new"
+    return {to: export_training(log, folder / to, to) for to in get_args(Target)}
+
+
+@pytest.fixture(scope="module")
+def folders(done: dict[Target, Exported]) -> dict[Target, Path]:
+    return {to: next(iter(exported.files)).parent for to, exported in done.items()}
+
+
 def content(messages: list[dict[str, str]], role: str) -> str:
     """The text of a prompt or completion, which is one message."""
     (message,) = messages
@@ -105,9 +129,26 @@ def content(messages: list[dict[str, str]], role: str) -> str:
 
 
 # -- the files -------------------------------------------------------------------------------------------
-def test_sft(log: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    done = export_training(log, tmp_path / "new" / "out", "trl")
-    table = pq.read_table(tmp_path / "new" / "out" / "sft.parquet")
+def test_what_is_told(done: dict[Target, Exported], folders: dict[Target, Path]) -> None:
+    trl, verl = folders["trl"], folders["verl"]
+    told = [
+        "left out: 1 admitted problems that nobody attempted",
+        "left out: 1 admitted problems of several steps, which have no answer key",
+    ]
+    assert done["trl"].lines() == [
+        f"{trl}/sft.parquet: 3 rows",
+        f"{trl}/grpo.parquet: 2 rows",
+        "left out: 1 training rows of grpo, which are not for imitation",
+        "left out: 2 training rows that held an anchor",
+        *told,
+    ]
+    assert done["verl"].lines() == [f"{verl}/train.parquet: 2 rows", *told]
+    assert sorted(p.name for p in trl.iterdir()) == ["README.md", "grpo.parquet", "sft.parquet"]
+    assert sorted(p.name for p in verl.iterdir()) == ["README.md", "train.parquet"]
+
+
+def test_sft(folders: dict[Target, Path]) -> None:
+    table = pq.read_table(folders["trl"] / "sft.parquet")
     assert table.schema.equals(SFT_SCHEMA)
     rows = table.to_pylist()
     assert [(r["batch_id"], r["source_id"], r["domain"], r["policy_version"]) for r in rows] == [
@@ -121,42 +162,27 @@ def test_sft(log: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
         assert content(found["completion"], "assistant") == expected.completion
         for name in ("weight", "advantage", "objective", "role", "round", "source_kind"):
             assert found[name] == getattr(expected, name)
-    assert done.lines() == [
-        f"{tmp_path}/new/out/sft.parquet: 3 rows",
-        f"{tmp_path}/new/out/grpo.parquet: 2 rows",
-        "left out: 1 training rows of grpo, which are not for imitation",
-        "left out: 1 training rows that held an anchor",
-        "left out: 1 admitted problems that nobody attempted",
-        "left out: 1 admitted problems of several steps, which have no answer key",
-    ]
-    assert sorted(p.name for p in (tmp_path / "new" / "out").iterdir()) == [
-        "README.md", "grpo.parquet", "sft.parquet",
-    ]  # fmt: skip
 
 
 def posed(number: int, prompt: str, notes: int) -> dict[str, Any]:
     return {
-        "prompt": [{"role": "user", "content": prompt}], "answer_key": f"1{number}", "spec": f"spec {number}",
-        "domain": "sums", "problem_id": f"p0-{number}", "difficulty": 4.0 + number, "round": 0,
-        "form": "natural", "notes": notes,
+        "prompt": [{"role": "user", "content": prompt}], "answer_key": f"1{number}",
+        "spec": f"spec {number}", "domain": "sums", "problem_id": f"p0-{number}",
+        "difficulty": 4.0 + number, "round": 0, "form": "natural", "notes": notes,
     }  # fmt: skip
 
 
 GRPO_ROWS = [posed(0, "prompt 3", 0), posed(1, "prompt 6", 1)]
 
 
-def test_grpo(log: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    export_training(log, tmp_path, "trl")
-    table = pq.read_table(tmp_path / "grpo.parquet")
+def test_grpo(folders: dict[Target, Path]) -> None:
+    table = pq.read_table(folders["trl"] / "grpo.parquet")
     assert table.schema.equals(GRPO_SCHEMA)
     assert table.to_pylist() == GRPO_ROWS
 
 
-def test_verl(log: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    done = export_training(log, tmp_path, "verl")
-    assert done.files == {tmp_path / "train.parquet": 2}
-    assert len(done.left_out) == 2
-    table = pq.read_table(tmp_path / "train.parquet")
+def test_verl(folders: dict[Target, Path]) -> None:
+    table = pq.read_table(folders["verl"] / "train.parquet")
     assert table.schema.equals(VERL_SCHEMA)
     for index, (found, expected) in enumerate(zip(table.to_pylist(), GRPO_ROWS, strict=True)):
         rest = {k: v for k, v in expected.items() if k not in ("prompt", "answer_key")}
@@ -169,24 +195,13 @@ def test_verl(log: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
         }
 
 
-def test_nothing_of_an_anchor_is_exported(tmp_path: Path) -> None:
+def test_nothing_of_an_anchor_is_exported(done: dict[Target, Exported]) -> None:
     rows = rows_of_round()
-    assert HELD_OUT in {p.spec for p in rows.problems}
-    # a log that admitted the same spec elsewhere is wrong, and the anchor stays out all the same
-    rows.problems.append(proposed(7, "14", None, HELD_OUT))
-    rows.attempts.append(replace(tried(9, "p0-7"), prompt=f"Solve {HELD_OUT}"))
-    rows.batch_rows.append(row("b2", 3, ("attempt", "a9"), "answer_key", prompt=f"Solve {HELD_OUT}"))
-    with connect(write_log(tmp_path / "run", [rows])) as log:
-        done = [
-            export_training(log, tmp_path / "trl", "trl"),
-            export_training(log, tmp_path / "verl", "verl"),
-        ]
-    assert done[0].left_out["training rows that held an anchor"] == 2
-    files = {path: count for exported in done for path, count in exported.files.items()}
+    assert [p.problem_id for p in rows.problems if p.spec == HELD_OUT] == ["p0-4", "p0-7"]
+    files = [path for exported in done.values() for path in exported.files]
     assert [path.name for path in files] == ["sft.parquet", "grpo.parquet", "train.parquet"]
-    for path, count in files.items():
+    for path in files:
         text = repr(pq.read_table(path).to_pylist())
-        assert count > 0
         for absent in (
             HELD_OUT,
             "'p0-4'",
@@ -227,15 +242,14 @@ def test_one_policy_or_role(
     assert ("GRPOTrainer" in text, "SFTTrainer" in text) == (grpo is not None, sft is not None)
 
 
-def test_the_order_is_that_of_the_log_alone(log: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_the_order_does_not_hang_on_that_of_the_log(done: dict[Target, Exported], tmp_path: Path) -> None:
     rows = rows_of_round()
     for table in (rows.problems, rows.attempts, rows.reads, rows.batches, rows.batch_rows):
-        table.reverse()  # type: ignore[attr-defined]
+        table.reverse()
     with connect(write_log(tmp_path / "run", [rows])) as other:
-        for to in ("trl", "verl"):
-            one = export_training(log, tmp_path / "one" / to, to)  # type: ignore[arg-type]
-            two = export_training(other, tmp_path / "two" / to, to)  # type: ignore[arg-type]
-            for mine, theirs in zip(one.files, two.files, strict=True):
+        for to, first in done.items():
+            second = export_training(other, tmp_path / to, to)
+            for mine, theirs in zip(first.files, second.files, strict=True):
                 assert mine.read_bytes() == theirs.read_bytes()
 
 
@@ -271,7 +285,7 @@ def test_all_files_are_of_the_same_rounds(tmp_path: Path, monkeypatch: pytest.Mo
         ({"to": "trl", "policy": "spark"}, "(idle, other, solver, writer), got 'spark'"),
         (
             {"to": "trl", "policy": "idle", "role": "solver"},
-            "with --policy idle and --role solver, got none; the log has 3 rows of solver as solver, "
+            "with --policy idle and --role solver, got none; the log has 4 rows of solver as solver, "
             "2 rows of writer as proposer",
         ),
         ({"to": "verl", "policy": "idle"}, "got none"),
@@ -295,16 +309,18 @@ def test_a_folder_that_holds_something(log: duckdb.DuckDBPyConnection, tmp_path:
 
 
 def test_a_run_that_trained_nothing(tmp_path: Path) -> None:
-    rows = rows_of_round()
-    rows.batches, rows.batch_rows = [], []
-    with connect(write_log(tmp_path / "run", [rows])) as log:
+    folder, rows = write_log(tmp_path / "run", []), rows_of_round()
+    with connect(folder) as log:
+        with pytest.raises(ExportError, match="got one without a batch so far"):
+            export_training(log, tmp_path / "out", "trl")
+        with pytest.raises(ExportError, match="the log has no training rows"):
+            export_training(log, tmp_path / "out", "verl")
+        rows.batches, rows.batch_rows = [], []
+        with Lake.open(folder, LakeConfig()) as lake:
+            lake.commit(rows, "test", "round 0")
         with pytest.raises(ExportError, match="got one without a batch so far"):
             export_training(log, tmp_path / "out", "trl")
         assert export_training(log, tmp_path / "out", "verl").files == {tmp_path / "out/train.parquet": 2}
-    with connect(write_log(tmp_path / "empty", [])) as log:
-        for to, words in (("trl", "without a batch so far"), ("verl", "the log has no training rows")):
-            with pytest.raises(ExportError, match=words):
-                export_training(log, tmp_path / "none", to)  # type: ignore[arg-type]
 
 
 def test_whole_or_not_at_all(
@@ -350,14 +366,13 @@ def loaded(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> dict[s
 
 
 def test_the_readme_loads_for_trl(
-    log: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folders: dict[Target, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    export_training(log, tmp_path / "out", "trl")
-    defined = loaded(tmp_path / "out", tmp_path / "cache", monkeypatch)
+    defined = loaded(folders["trl"], tmp_path / "cache", monkeypatch)
     assert defined["grpo"].to_list() == GRPO_ROWS
     assert defined["sft"].to_list() == pq.read_table("sft.parquet").to_pylist()
     # what the trainers are given by name is what was loaded
-    _, training = python_of(tmp_path / "out" / "README.md")
+    _, training = python_of(folders["trl"] / "README.md")
     assert "train_dataset=sft" in training
     assert "reward_funcs=reward, train_dataset=grpo" in training
 
@@ -368,16 +383,14 @@ def test_the_readme_loads_for_trl(
     [("arithmetic", "(3+4)*2", ("7*2", "14")), ("transforms", "RS1234", ("4321", "1234"))],
 )
 def test_the_readmes_rewards_are_those_of_the_domains(
-    log: duckdb.DuckDBPyConnection,
+    folders: dict[Target, Path],
     name: str,
     spec: str,
     worked: tuple[str, ...],
     form: Form,
     tmp_path: Path,
 ) -> None:
-    for to in ("trl", "verl"):
-        export_training(log, tmp_path / to, to)  # type: ignore[arg-type]
-    (code, _), (verl_code,) = (python_of(tmp_path / to / "README.md") for to in ("trl", "verl"))
+    (code, _), (verl_code,) = (python_of(folders[to] / "README.md") for to in ("trl", "verl"))
     trl = ran(code.partition("\n\n\n")[2], tmp_path / "trl.py")
     verl = ran(verl_code, tmp_path / "verl.py")
 
@@ -403,7 +416,9 @@ def test_the_readmes_rewards_are_those_of_the_domains(
 
 
 @pytest.mark.llm
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+# of TRL, where vLLM is newer than it knows
+@pytest.mark.filterwarnings("ignore:TRL currently supports vLLM:UserWarning")
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")
 def test_trl_trains_on_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A step of SFTTrainer and one of GRPOTrainer, whose rewards come from the answer keys."""
     rows = round_rows(0)
@@ -417,13 +432,15 @@ def test_trl_trains_on_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with connect(write_log(tmp_path / "run", [rows])) as log:
         export_training(log, tmp_path / "out", "trl")
 
-    monkeypatch.setitem(os.environ, "WANDB_MODE", "disabled")
     from transformers import AutoTokenizer
     from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 
+    from agents import spark
+
     spark.save(spark.new_model(0, layers=1, width=32, heads=2), tmp_path / "model")
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
-    tokenizer.chat_template = "{% for m in messages %}{{ m.content }}{% if m.role == 'assistant' %}{{ eos_token }}{% endif %}{% endfor %}"
+    told = "{{ m.content }}{% if m.role == 'assistant' %}{{ eos_token }}{% endif %}"
+    tokenizer.chat_template = f"{{% for m in messages %}}{told}{{% endfor %}}"
     tokenizer.save_pretrained(tmp_path / "model")
 
     defined = loaded(tmp_path / "out", tmp_path / "cache", monkeypatch)

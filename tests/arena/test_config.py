@@ -76,7 +76,7 @@ def test_the_configuration_cannot_be_changed() -> None:
 
 def test_prompts_that_never_fit_are_refused(tmp_path: Path) -> None:
     (line,) = faults(tmp_path, "engine.form=natural")
-    assert line.startswith("engine.form: expected briefs that leave 48 of spark's 256 characters")
+    assert line.startswith("engine.form: expected briefs that leave 48 of 256 tokens")
     assert line.endswith("write form: terse")
 
 

@@ -74,7 +74,9 @@ def test_parts_add_up_to_the_whole(name: str, data: st.DataObject) -> None:
 def test_the_size_needs_no_log_probabilities(name: str) -> None:
     mask = torch.tensor([[True, True, True], [True, False, False]])
     weights = torch.tensor([2.0, 0.5])
-    bare = TokenBatch(*[torch.full((2, 3), float("nan"))] * 2, mask, weights, torch.full((2,), float("nan")))
+    bare = TokenBatch(
+        *[torch.full((2, 3), float("nan"))] * 2, mask, weights, torch.full((2,), float("nan"))
+    )
     expected = {"grpo": 2.5, "dr_grpo": 2.5 * 7}.get(name, 3 * 2.0 + 1 * 0.5)
     assert objective(name).size(bare, LearnerConfig(completion_budget=7)).item() == expected
 

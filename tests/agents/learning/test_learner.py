@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from transformers import LlamaForCausalLM
 
 from agents import checkpoints, spark
-from agents.config import LearnerConfig
+from agents.config import LearnerConfig, LoraSettings
 from agents.learning import learner as module
 from agents.learning.learner import Learned, Learner
+from agents.learning.packing import Tokens
+from agents.learning.scoring import padded
+from agents.learning.trainee import Trainee
+from agents.vocabulary import HubVocabulary, SparkVocabulary, vocabulary_of
 from culture.records import BatchRow
+from tests.agents import tiny
 
 CONFIG = LearnerConfig(lr=3e-3, warmup_steps=4, micro_batch_tokens=64, threads=1, weight_decay=0.0)
 
@@ -60,6 +67,16 @@ def train(
         rows=rows,
         lr=learner.config.lr,
     )
+
+
+def tokens(r: BatchRow) -> Tokens:
+    return Tokens(r.row, tuple(spark.encode(r.prompt)), tuple(r.token_ids))
+
+
+def outcome(model: LlamaForCausalLM, rows: Sequence[BatchRow]) -> module.StepOutcome:
+    """Figures of a step that changes nothing."""
+    trainee = Trainee("p@0", model, torch.optim.SGD(model.parameters(), lr=0.0), 0)
+    return module.train_rows(trainee, rows, CONFIG, 0.0)
 
 
 def test_the_loss_goes_down(root: Path) -> None:
@@ -163,7 +180,9 @@ def test_micro_batches_keep_to_the_budget() -> None:
         row(i, "r:" + "a" * (i % 17) + "=", "b" * (i % 5), ("answer_key", "grpo")[i % 2]) for i in range(99)
     ]
     long = row(99, "a" * 90, "b")
-    batches = Learner(CONFIG, seed=0)._micro_batches([*mixed, long], module.generator(0, "shuffle"))
+    rows = [*mixed, long]
+    steps = module._Batch(rows, SparkVocabulary(), CONFIG).steps(module.generator(0, "shuffle"))
+    batches = [[rows[t.row] for t in part.rows] for (part,) in steps]
     for batch in batches:
         width = max(len(r.prompt) + len(r.token_ids) for r in batch)
         assert len(batch) * width <= CONFIG.micro_batch_tokens or batch == [long]
@@ -174,7 +193,7 @@ def test_micro_batches_keep_to_the_budget() -> None:
 
 def test_the_mask_covers_the_completion_alone() -> None:
     rows = [row(0, "r:abc=", "cba"), row(1, "ab", "")]
-    ids, mask = module._padded(rows)
+    ids, mask = padded([tokens(r) for r in rows], spark.PAD_ID)
     for i, r in enumerate(rows):
         # the target of place t is token t + 1
         assert ids[i, 1:][mask[i]].tolist() == r.token_ids
@@ -186,9 +205,8 @@ def test_the_mask_covers_the_completion_alone() -> None:
 def test_padding_and_company_do_not_change_the_loss(root: Path) -> None:
     model = checkpoints.load_model(root / "p@0")
     pair = [row(0, "r:abcdef=", "cba"), row(1, "ab", "x")]
-    sgd = torch.optim.SGD(model.parameters(), lr=0.0)
-    alone = [module._step(model, None, sgd, [r], CONFIG) for r in pair]
-    both = module._step(model, None, sgd, pair, CONFIG)
+    alone = [outcome(model, [r]) for r in pair]
+    both = outcome(model, pair)
     tokens = [len(r.token_ids) for r in pair]
     expected = sum(o.loss * n for o, n in zip(alone, tokens, strict=True)) / sum(tokens)
     assert both.loss == pytest.approx(expected, abs=1e-5)
@@ -212,5 +230,135 @@ def test_grpo_uses_the_stored_log_probabilities(root: Path) -> None:
         new = scores.gather(1, torch.tensor(r.token_ids)[:, None]).squeeze(1)
     ratio = (new - torch.tensor(r.logprobs)).exp()
     expected = -torch.minimum(ratio, ratio.clamp(0.8, 1.2)).mean()
-    outcome = module._step(model, None, torch.optim.SGD(model.parameters(), lr=0.0), [r], CONFIG)
-    assert outcome.loss == pytest.approx(float(expected), abs=1e-5)
+    assert outcome(model, [r]).loss == pytest.approx(float(expected), abs=1e-5)
+
+
+# -- adapters, packed rows, gathered steps ---------------------------------------------------------------
+LORA = LoraSettings(rank=4, alpha=8.0)
+
+
+@pytest.fixture(scope="module")
+def chat(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.save(tmp_path_factory.mktemp("chat") / "q@0")
+
+
+def worded(chat: Path, count: int = 24, objective: str = "answer_key") -> list[BatchRow]:
+    vocabulary = vocabulary_of(chat, chat=True)
+    rows = []
+    for i in range(count):
+        completion = "answer " + "abc"[: 1 + i % 3]
+        ids = vocabulary.completion(completion)
+        made = row(i, f"say {'xyz'[i // 4 % 3]}", completion, objective)
+        logprobs = [-2.0] * len(ids) if objective == "grpo" else []
+        rows.append(replace(made, token_ids=ids, logprobs=logprobs))
+    return rows
+
+
+def teach(
+    chat: Path, to: Path, config: LearnerConfig, rows: Sequence[BatchRow], **options: object
+) -> Learned:
+    settings = {"lora": LORA, "parent": "q@0", "parent_path": chat, **options}
+    return Learner(config, seed=0).learn(
+        policy="q",
+        version=to.name,
+        path=to,
+        rows=rows,
+        lr=1e-2,
+        vocabulary=vocabulary_of(chat, chat=True),
+        first=chat,
+        **settings,  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize("lora", [LORA, None], ids=["adapters", "whole"])
+def test_packed_rows_are_learned(chat: Path, tmp_path: Path, lora: LoraSettings | None) -> None:
+    config = CONFIG.model_copy(update={"epochs": 12, "step_rows": 8, "micro_batch_tokens": 96})
+    learned = teach(chat, tmp_path / "q@1", config, worded(chat), lora=lora)
+    assert learned.accepted
+    assert learned.updates[-1].loss < 0.6 * learned.updates[0].loss
+    assert checkpoints.is_adapter(tmp_path / "q@1") == (lora is not None)
+    if lora is None:
+        assert isinstance(vocabulary_of(tmp_path / "q@1", chat=True), HubVocabulary)
+
+
+def test_an_adapter_goes_on_from_its_parent(chat: Path, tmp_path: Path) -> None:
+    rows = worded(chat)
+    learner = Learner(CONFIG, seed=0)
+    for number in (1, 2):
+        learner.learn(
+            policy="q",
+            parent=f"q@{number - 1}",
+            parent_path=chat if number == 1 else tmp_path / "q@1",
+            version=f"q@{number}",
+            path=tmp_path / f"q@{number}",
+            rows=rows,
+            lr=1e-2,
+            vocabulary=vocabulary_of(chat, chat=True),
+            lora=LORA,
+            first=chat,
+        )
+    held = checkpoints.sha256(tmp_path / "q@2")
+    again = tmp_path / "again" / "q@2"
+    teach(chat, again, CONFIG, rows, parent="q@1", parent_path=tmp_path / "q@1")
+    assert checkpoints.sha256(again) == held != checkpoints.sha256(tmp_path / "q@1")
+
+
+def test_a_step_gathered_over_passes_is_the_step(chat: Path, tmp_path: Path) -> None:
+    whole = CONFIG.model_copy(update={"step_rows": 24, "micro_batch_tokens": 4096})
+    cut = whole.model_copy(update={"micro_batch_tokens": 70})
+    for objective in ("answer_key", "grpo"):
+        rows = worded(chat, objective=objective)
+        a = teach(chat, tmp_path / f"a-{objective}" / "q@1", whole, rows)
+        b = teach(chat, tmp_path / f"b-{objective}" / "q@1", cut, rows)
+        assert len(a.updates) == len(b.updates) == 1
+        assert a.updates[0].loss == pytest.approx(b.updates[0].loss, abs=1e-5)
+        assert a.updates[0].grad_norm == pytest.approx(b.updates[0].grad_norm, rel=1e-4)
+        assert a.updates[0].entropy == pytest.approx(b.updates[0].entropy, rel=1e-4)
+
+
+def test_activations_may_be_computed_again(chat: Path, tmp_path: Path) -> None:
+    kept = CONFIG.model_copy(update={"step_rows": 24})
+    again = kept.model_copy(update={"checkpointing": True})
+    a = teach(chat, tmp_path / "a" / "q@1", kept, worded(chat))
+    b = teach(chat, tmp_path / "b" / "q@1", again, worded(chat))
+    assert a.updates[0].loss == b.updates[0].loss
+    assert a.updates[0].grad_norm == pytest.approx(b.updates[0].grad_norm, rel=1e-5)
+
+
+def test_the_gap_to_the_engine_is_stored(chat: Path, tmp_path: Path) -> None:
+    rows = worded(chat, objective="grpo")
+    plain = teach(chat, tmp_path / "a" / "q@1", CONFIG.model_copy(update={"micro_batch_tokens": 80}), rows)
+    gaps = [u.sampling_gap for u in plain.updates]
+    assert gaps[0] is not None and gaps[0] > 0.1 and set(gaps[1:]) == {None}
+    capped = CONFIG.model_copy(update={"micro_batch_tokens": 80, "importance_cap": 2.0})
+    gaps = [u.sampling_gap for u in teach(chat, tmp_path / "b" / "q@1", capped, rows).updates]
+    assert None not in gaps and len(gaps) > 1
+
+
+@pytest.mark.parametrize("lora", [LORA, None], ids=["adapters", "whole"])
+def test_the_reference_is_the_first_version(
+    chat: Path, tmp_path: Path, lora: LoraSettings | None
+) -> None:
+    """Close to the base there is nothing to pay; far from it the penalty is in the loss."""
+    rows = worded(chat, objective="grpo")
+    free = CONFIG.model_copy(update={"step_rows": 24})
+    held = free.model_copy(update={"kl_coefficient": 5.0, "kl_to": "first"})
+    a, b = (teach(chat, tmp_path / n / "q@1", c, rows, lora=lora) for n, c in (("a", free), ("b", held)))
+    assert a.updates[0].loss == pytest.approx(b.updates[0].loss, abs=1e-4)
+    away = tmp_path / "a" / "q@1"
+    far = {"parent": "q@1", "parent_path": away, "lora": lora}
+    c, d = (teach(chat, tmp_path / n / "q@2", k, rows, **far) for n, k in (("c", free), ("d", held)))
+    assert d.updates[0].loss > c.updates[0].loss + 1e-3
+
+
+def test_a_loss_that_runs_away_is_refused(chat: Path, tmp_path: Path) -> None:
+    wild = CONFIG.model_copy(
+        update={"epochs": 30, "warmup_steps": 0, "max_grad_norm": 1e9, "divergence": 0.5}
+    )
+    learned = Learner(wild, seed=0).learn(
+        policy="q", parent="q@0", parent_path=chat, version="q@1", path=tmp_path / "q@1",
+        rows=worded(chat), lr=1.0, vocabulary=vocabulary_of(chat, chat=True), first=chat,
+    )  # fmt: skip
+    assert not learned.accepted and learned.reason is not None
+    assert learned.reason.startswith("diverged: the mean loss rose from")
+    assert not (tmp_path / "q@1").exists()

@@ -154,9 +154,7 @@ def test_truncated_importance_weights_by_hand() -> None:
     loss = loss_of("reinforce_pp", batch, config)
     assert loss.item() == pytest.approx(-(6 + 1.5 + 3 + 1) / 4)
     (gradient,) = torch.autograd.grad(loss, batch.logprobs)
-    np.testing.assert_allclose(
-        gradient, [[-6 / 4, -1.5 / 4, -3 / 4], [-1 / 4, 0.0, 0.0]], rtol=1e-6
-    )
+    np.testing.assert_allclose(gradient, [[-6 / 4, -1.5 / 4, -3 / 4], [-1 / 4, 0.0, 0.0]], rtol=1e-6)
     # the penalty is not weighted: log π is log 1.1 above log π_old, weight 0.5, gain 0.5 · 1.1 · 2 − 0.5 k3
     up = math.log(1.1)
     one = batch_of([[up]], [[0.0]], [2.0], sampled=[[math.log(2)]])
