@@ -1,4 +1,4 @@
-"""The command line: run, resume, sql, info, presets, schema."""
+"""The command line: run, resume, sql, export, info, presets, schema."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ from culture.catalog import LakeError, connect
 
 if TYPE_CHECKING:
     from analysis.tabular import Format
+    from analysis.training_export import Role, Target
     from arena.run import Run
 
 # What a run needs (PyTorch, Ray) takes seconds to import, so only the commands that need it do.
@@ -169,6 +170,42 @@ def sql(
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
+
+
+@app.command()
+def export(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Name of a run, or its folder.")],
+    to: Annotated[str, typer.Option("--to", metavar="trl|verl", help="Trainer that is to read it.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write, new or empty; by default export-trl or -verl in the run's."),
+    ] = None,
+    policy: Annotated[
+        str | None, typer.Option(help="Only rows that trained this policy, and problems it attempted.")
+    ] = None,
+    role: Annotated[
+        str | None, typer.Option(metavar="solver|proposer", help="Only rows of this role.")
+    ] = None,
+    runs: RunsFolder = RUNS,
+) -> None:
+    """Write what a run trained on, and its problems, as Parquet files for TRL or verl."""
+    with _told():
+        from analysis.training_export import ExportError, export_training
+
+        folder = find(run, runs)
+        with connect(folder) as connection:
+            try:
+                exported = export_training(
+                    connection,
+                    out or folder / f"export-{to}",
+                    cast("Target", to),
+                    policy=policy,
+                    role=cast("Role | None", role),
+                )
+            except ExportError as error:
+                raise Wrong(str(error)) from error
+        for line in exported.lines():
+            typer.echo(line)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""A policy version on disk: a folder in Hugging Face or peft format, its optimizer state beside the weights.
+"""A policy version on disk: a folder in Hugging Face or peft format, the optimizer's state with it.
 
 A version is a whole model, or an adapter to version 0 of its policy. A folder is written under another name
 and renamed when it is whole, so a version that exists is complete.
@@ -41,27 +41,30 @@ def is_adapter(folder: Path) -> bool:
 def save(
     folder: Path,
     model: Any,
-    optimizer: torch.optim.Optimizer | None,
+    optimizer: torch.optim.Optimizer | dict[str, Any] | None,
     step: int,
     *,
     like: Path | None = None,
+    weights: dict[str, Tensor] | None = None,
 ) -> str:
     """Write a version; returns the SHA-256 of its weights. Replaces a folder left by a crash.
 
     ``model`` is a transformers model, saved whole with the tokenizer of the version in ``like`` (None:
-    spark's), or a peft model, of which the adapter alone is saved. Raises CheckpointError where the files
-    cannot be written; then no version is there.
+    spark's), or a peft model, of which the adapter alone is saved. ``weights`` are its weights by name where
+    it holds a part of each only, and ``optimizer`` can be its state dict. Raises CheckpointError where the
+    files cannot be written; then no version is there.
     """
 
     def write(partial: Path) -> None:
-        model.save_pretrained(partial)
+        model.save_pretrained(partial, state_dict=weights)
         if not is_adapter(partial):
             if like is None:
                 spark.tokenizer().save_pretrained(partial)
             else:
                 _copy_tokenizer(like, partial)
         if optimizer is not None:
-            torch.save({"optimizer": optimizer.state_dict(), "step": step}, partial / OPTIMIZER)
+            state = optimizer if isinstance(optimizer, dict) else optimizer.state_dict()
+            torch.save({"optimizer": state, "step": step}, partial / OPTIMIZER)
 
     return _published(folder, write)
 
@@ -206,13 +209,21 @@ def _base_of(folder: Path, base: Path | None) -> Path:
     return base
 
 
-def load_optimizer(folder: Path, optimizer: torch.optim.Optimizer) -> int:
-    """Load the optimizer state beside a version's weights, if any; returns the steps taken so far."""
+def load_optimizer(
+    folder: Path,
+    optimizer: torch.optim.Optimizer,
+    fitted: Callable[[dict[str, Any]], dict[str, Any]] = lambda state: state,
+) -> int:
+    """Load the optimizer state beside a version's weights, if any; returns the steps taken so far.
+
+    ``fitted`` makes of the stored state what this optimizer holds of it.
+    """
     path = folder / OPTIMIZER
     if not path.exists():
         return 0
-    state = torch.load(path, weights_only=True)
-    optimizer.load_state_dict(state["optimizer"])
+    # wherever it was saved: the optimizer moves it to its weights
+    state = torch.load(path, weights_only=True, map_location="cpu")
+    optimizer.load_state_dict(fitted(state["optimizer"]))
     return int(state["step"])
 
 

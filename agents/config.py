@@ -97,8 +97,8 @@ class PolicyConfig(BaseModel):
             )
         if self.trained:
             raise ValueError(
-                f"expected a policy that is served elsewhere to be frozen, got trained: true for {self.base}; "
-                "write trained: false"
+                f"expected a policy that is served elsewhere to be frozen, got trained: true for "
+                f"{self.base}; write trained: false"
             )
         return self
 
@@ -170,15 +170,15 @@ class EngineConfig(BaseModel):
     def _fits(self) -> EngineConfig:
         if self.kind == "spark" and self.context != SPARK_CONTEXT:
             raise ValueError(
-                f"expected engine.context to be spark's {SPARK_CONTEXT}, got {self.context}; leave it out, or "
-                "write engine.kind: vllm"
+                f"expected engine.context to be spark's {SPARK_CONTEXT}, got {self.context}; leave it out, "
+                "or write engine.kind: vllm"
             )
         # A token is a character or more of ASCII text, so characters bound a prompt's tokens.
         template = _TEMPLATE_TOKENS if self.form == "natural" and self.kind != "spark" else 0
         if self.prompt_chars + self.answer_tokens + template > self.context:
             raise ValueError(
-                f"expected prompt_chars + answer_tokens of at most {self.context - template} (engine.context"
-                f"{', less what a chat template takes' if template else ''}), got "
+                f"expected prompt_chars + answer_tokens of at most {self.context - template} "
+                f"(engine.context{', less what a chat template takes' if template else ''}), got "
                 f"{self.prompt_chars} + {self.answer_tokens}"
             )
         return self
@@ -270,10 +270,26 @@ class LearnerConfig(BaseModel):
     divergence: float = Field(default=3.0, gt=0)
     """A version is refused where the mean loss of the last quarter of its steps is higher than that of the
     first by more than this, in nats a token for cross-entropy."""
+    workers: int = Field(default=1, ge=1, le=4096)
+    """Processes that train one policy together, each on a GPU of its own where there are any; the rows of
+    an optimizer step are shared out among them. In processes. Part of what fixes a run's numbers, since
+    floats are summed in another order."""
+    shard: bool = False
+    """Cut weights, gradients and optimizer state over the ``workers``, for a policy that does not fit one
+    of them; else each has all of it. No unit."""
     threads: int = Field(default=2, ge=1, le=64)
     """torch threads of the learner, in threads. Part of what fixes a run's numbers."""
     keep_every: int = Field(default=10, ge=1)
     """Of older checkpoints every so many versions are kept; the latest two always are. In versions."""
+
+    @model_validator(mode="after")
+    def _shards(self) -> LearnerConfig:
+        if self.shard and self.workers == 1:
+            raise ValueError(
+                "expected workers: 2 or more with shard: true, since weights are cut over the workers, got "
+                "workers: 1; write workers: 2, or shard: false"
+            )
+        return self
 
     @model_validator(mode="after")
     def _solver_alone(self) -> LearnerConfig:

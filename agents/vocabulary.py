@@ -118,9 +118,7 @@ class HubVocabulary:
         messages = [{"role": "user", "content": _HOLE}]
         if system is not None:
             messages.insert(0, {"role": "system", "content": system})
-        rendered = self._tokenizer.apply_chat_template(
-            messages, add_generation_prompt=True, tokenize=False
-        )
+        rendered = self._tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
         before, hole, after = str(rendered).partition(_HOLE)
         if not hole:
             raise VocabularyError(

@@ -16,7 +16,7 @@ from arena.run_names import Wrong
 
 
 def cache_folder() -> Path:
-    """Where models are kept that were made or converted: ``LUDUS_CACHE``, or ``ludus`` in the user's cache."""
+    """Where models that were made or converted are kept: ``LUDUS_CACHE``, or the user's cache."""
     if own := os.environ.get("LUDUS_CACHE"):
         return Path(own)
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "ludus"
@@ -91,8 +91,8 @@ def _check(config: RunConfig, name: str) -> None:
 
 def _not_spark(base: str) -> str:
     return (
-        f"expected a folder with a model of spark's {len(VOCABULARY)} characters for engine.kind: spark, got "
-        f"{base}; write engine.kind: vllm, or torch"
+        f"expected a folder with a model of spark's {len(VOCABULARY)} characters for engine.kind: spark, "
+        f"got {base}; write engine.kind: vllm, or torch"
     )
 
 

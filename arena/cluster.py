@@ -23,7 +23,8 @@ from typing import Any, Protocol, TypeVar, cast
 from agents.config import EngineConfig
 from agents.engines.base import Completion, Request, Sampling
 from agents.learning.learner import Learned
-from arena.config import ClusterConfig, RunConfig
+from agents.learning.parallel import CPUS, WorkersFailed
+from arena.config import RunConfig
 from arena.envs import Episode
 from arena.proposals import Judged
 from arena.workers import (
@@ -93,14 +94,19 @@ class RayPool:
         *,
         count: int,
         cpus: float,
+        gpus: float = 0.0,
         retries: int,
         noticed: list[str],
         plugins: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         import ray
 
         actor: Any = ray.remote(_Tagged)
-        actor = actor.options(num_cpus=cpus, max_restarts=-1, max_task_retries=retries, name=None)
+        options: dict[str, Any] = {"num_cpus": cpus, "num_gpus": gpus, "max_restarts": -1, "name": None}
+        if environment:
+            options["runtime_env"] = {"env_vars": dict(environment)}
+        actor = actor.options(max_task_retries=retries, **options)
         self._ray = ray
         self._name = cls.__name__.lower()
         self._actors = [actor.remote(cls, args, list(plugins)) for _ in range(count)]
@@ -137,6 +143,9 @@ class RayPool:
                 results[index] = Failed(str(error).partition("\n")[0])
                 continue
             except self._ray.exceptions.RayTaskError as error:
+                if isinstance(error.cause, WorkersFailed):
+                    results[index] = Failed(str(error.cause))
+                    continue
                 # as in this process: the exception itself, without the other process's traceback as text
                 raise error.cause from None
             if self._pids.setdefault(who, pid) != pid:
@@ -196,9 +205,9 @@ class Cluster:
         # spark pads to the longest; a larger model computes what prompts begin with once
         order = sorted(
             range(len(requests)),
-            key=lambda i: (len(requests[i].prompt), i)
-            if self._engine.kind == "spark"
-            else (requests[i].prompt, i),
+            key=lambda i: (
+                (len(requests[i].prompt), i) if self._engine.kind == "spark" else (requests[i].prompt, i)
+            ),
         )
         size = self._engine.batch_size
         pieces = [order[at : at + size] for at in range(0, len(order), size)]
@@ -276,9 +285,27 @@ def _spread(
     return found
 
 
-def _cpus(c: ClusterConfig) -> float:
-    """CPUs that the actors of a run reserve."""
-    return _ENGINE * c.engines + _VERIFIER * c.verifiers + _LIBRARIAN + _LEARNER * c.learners
+def _cpus(config: RunConfig) -> float:
+    """CPUs that the actors of a run reserve, and the processes that its learners start."""
+    c, workers = config.cluster, config.learner.workers
+    learner = _LEARNER + (CPUS * workers if workers > 1 else 0)
+    return _ENGINE * c.engines + _VERIFIER * c.verifiers + _LIBRARIAN + learner * c.learners
+
+
+def _gpus(config: RunConfig, total: float) -> tuple[float, float]:
+    """GPUs that an engine and a learner reserve of ``total``: whole ones, or shares where there are too few."""
+    c, devices = config.cluster, config.engine.vllm.tensor_parallel
+    if not total or config.engine.kind == "spark":
+        return 0.0, 0.0
+    whole = c.engines * devices + c.learners
+    if whole <= total:
+        return float(devices), 1.0
+    if devices > 1:
+        raise WorkFailed(
+            f"expected {whole} GPUs for {c.engines} engines of {devices} and {c.learners} learners, got "
+            f"{total:g}; lower cluster.engines or engine.vllm.tensor_parallel"
+        )
+    return total / whole, total / whole
 
 
 @contextmanager
@@ -311,14 +338,14 @@ class RayCluster(Cluster):
         import ray
 
         c = config.cluster
-        self._ray = ray
+        self._ray: Any = ray
         self._started = not ray.is_initialized()
         if self._started:
             with _unobtrusive():
                 ray.init(
                     address=c.address,
                     # actors beyond the CPUs would wait for ever, and the run with them
-                    num_cpus=None if c.address else max(4, os.cpu_count() or 1, math.ceil(_cpus(c))),
+                    num_cpus=None if c.address else max(4, os.cpu_count() or 1, math.ceil(_cpus(config))),
                     include_dashboard=False,
                     logging_level=logging.ERROR,
                     log_to_driver=False,
@@ -327,7 +354,7 @@ class RayCluster(Cluster):
                 )
         noticed: list[str] = []
 
-        def pool(cls: type, *args: Any, count: int = 1, cpus: float) -> RayPool:
+        def pool(cls: type, *args: Any, count: int = 1, cpus: float, **more: Any) -> RayPool:
             return RayPool(
                 cls,
                 args,
@@ -336,13 +363,20 @@ class RayCluster(Cluster):
                 retries=c.retries,
                 noticed=noticed,
                 plugins=config.plugins,
+                **more,
             )
 
+        # Ray gives a process as many OpenMP threads as it reserves CPUs, and sums depend on their number
+        threads = {"OMP_NUM_THREADS": str(config.engine.threads)} if config.engine.kind == "vllm" else None
+
+        engine_gpus, learner_gpus = _gpus(config, float(self._ray.cluster_resources().get("GPU", 0.0)))
         super().__init__(
-            engines=pool(EngineWorker, folder, config, count=c.engines, cpus=_ENGINE),
+            engines=pool(
+                EngineWorker, folder, config, count=c.engines, cpus=_ENGINE, gpus=engine_gpus, environment=threads
+            ),
             verifiers=pool(Verifier, config, count=c.verifiers, cpus=_VERIFIER),
             librarian=pool(Librarian, folder, config, cpus=_LIBRARIAN),
-            learner=pool(LearnerWorker, folder, config, count=c.learners, cpus=_LEARNER),
+            learner=pool(LearnerWorker, folder, config, count=c.learners, cpus=_LEARNER, gpus=learner_gpus),
             folder=folder,
             config=config,
         )

@@ -169,8 +169,8 @@ class RunConfig(BaseModel):
                 )
         if self.engine.form == "natural" and self.engine.kind != "spark":
             problems += [
-                f"policies.{name}.base: expected a model with a chat template for engine.form: natural, got "
-                "spark; write engine.form: terse"
+                f"policies.{name}.base: expected a model with a chat template for engine.form: natural, "
+                "got spark; write engine.form: terse"
                 for name, policy in self.policies.items()
                 if policy.base == "spark"
             ]
@@ -179,6 +179,11 @@ class RunConfig(BaseModel):
             problems.append(
                 "policies: expected every policy to have an agent that proposes or solves, got none for "
                 f"{listed(idle)}; take it out, or name it in a group of the population that does"
+            )
+        if self.cluster.local and self.learner.workers > 1:
+            problems.append(
+                f"cluster.local: expected false with learner.workers: {self.learner.workers}, which are "
+                "processes of Ray, got true; write cluster.local: false, or learner.workers: 1"
             )
         goals = {self.learner.solver.objective, self.learner.proposer.objective}
         if (ratios := sorted(goals & CLIPPED)) and self.engine.temperature != 1.0:
@@ -190,8 +195,8 @@ class RunConfig(BaseModel):
         if ratio and self.engine.kind != "spark" and self.engine.patterns:
             problems.append(
                 f"engine.patterns: expected false with learner.proposer.objective: "
-                f"{self.learner.proposer.objective}, since proposals held to a pattern are not drawn from the "
-                "policy that is trained, got true; write engine.patterns: false"
+                f"{self.learner.proposer.objective}, since proposals held to a pattern are not drawn from "
+                "the policy that is trained, got true; write engine.patterns: false"
             )
         for name in self.domains:
             try:
@@ -209,8 +214,8 @@ class RunConfig(BaseModel):
                 )
                 problems.append(
                     f"engine.form: expected briefs that leave {self.engine.proposal_tokens} of "
-                    f"{self.engine.context} tokens (engine.context) to the proposal, got {brief} characters "
-                    f"in the {self.engine.form} form of {name}; {advice}"
+                    f"{self.engine.context} tokens (engine.context) to the proposal, got {brief} "
+                    f"characters in the {self.engine.form} form of {name}; {advice}"
                 )
         if len(set(self.domains)) < len(self.domains):
             problems.append(f"domains: expected each once, got {', '.join(self.domains)}")

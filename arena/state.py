@@ -143,13 +143,15 @@ class State:
         return [] if vocabulary is None else vocabulary.completion(text)
 
     def key_tokens(self, key: str) -> int:
-        """The tokens that a solver writes for ``key``, its end left out: the most among the solvers' policies."""
+        """Tokens of ``key`` without its end: the most among the solvers' policies."""
         policies = {agent.policy for agent in self.population.with_role("solver")}
         return max(len(self.token_ids(name, key)) - 1 or len(key) for name in sorted(policies))
 
     def control_tokens(self) -> tuple[str, ...]:
         """Tokens with a meaning of their own to any model of the run."""
-        found = {t for name in self.config.policies if (v := self.vocabulary(name)) for t in v.control_tokens}
+        found = {
+            t for name in self.config.policies if (v := self.vocabulary(name)) for t in v.control_tokens
+        }
         return tuple(sorted(found))
 
     def save(self) -> Json:

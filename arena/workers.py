@@ -13,6 +13,7 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,6 +26,7 @@ from agents.engines.base import Completion, Engine, EngineError, Request, Sampli
 from agents.engines.spark import SparkEngine
 from agents.learning.batches import read_parquet
 from agents.learning.learner import Learned, Learner
+from agents.learning.parallel import learn_in_parallel
 from arena.bases import cache_folder, vocabulary_for
 from arena.config import RunConfig
 from arena.domains import Domain, make_domain
@@ -303,7 +305,10 @@ class LearnerWorker:
         passed = min(1.0, order.round / max(1, c.rounds - 1))
         policy = c.policies[order.policy]
         lr = policy.lr or c.learner.lr
-        return self.learner.learn(
+        learn = self.learner.learn
+        if c.learner.workers > 1:
+            learn = partial(learn_in_parallel, c.learner, seed=c.seed, retries=c.cluster.retries)
+        return learn(
             policy=order.policy,
             parent=order.parent,
             parent_path=self.folder / CHECKPOINTS / order.parent,

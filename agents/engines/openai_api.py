@@ -121,8 +121,8 @@ class OpenAIEngine:
         held = next((r.pattern for r in requests if r.pattern is not None), None)
         if held is not None and not self.config.extensions:
             raise ValueError(
-                f"expected no pattern for {self.config.url}, since only vLLM takes one, got {held!r}; write "
-                "extensions: true if the server is vLLM"
+                f"expected no pattern for {self.config.url}, since only vLLM takes one, got {held!r}; "
+                "write extensions: true if the server is vLLM"
             )
         with self._turn:
             return _run(self._all(policy_version, requests, sampling, server_key(self.config)))

@@ -31,8 +31,8 @@ class VllmEngine:
     """One vLLM model that serves the versions of policies which share a base.
 
     ``base`` is the folder of the base model, ``rank`` the largest rank of the policies' adapters (0: none).
-    A call starts with an empty prefix cache: what it gives depends on its requests alone, and keys and values
-    of other weights are never reused.
+    A call starts with an empty prefix cache: what it gives depends on its requests alone, and keys and
+    values of other weights are never reused.
 
     An engine that failed is made anew and its requests are done again; raises EngineError where it fails
     once more.
@@ -190,9 +190,7 @@ class VllmEngine:
     def _completion(self, output: Any, prompt_tokens: int, policy_version: str) -> Completion:
         made = output.outputs[0]
         ids = [int(i) for i in made.token_ids]
-        logprobs = [
-            float(scores[i].logprob) for i, scores in zip(ids, made.logprobs or [], strict=True)
-        ]
+        logprobs = [float(scores[i].logprob) for i, scores in zip(ids, made.logprobs or [], strict=True)]
         return Completion(
             made.text,
             ids,

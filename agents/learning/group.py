@@ -1,12 +1,13 @@
 """The processes that train one policy together, as the learner sees them.
 
-Each takes its share of the passes of an optimizer step; what the passes add up to is summed over all, so every
-process takes the same decisions. One process by itself is a group too, :data:`ALONE`, and changes nothing.
+Each takes its share of the passes of an optimizer step; what the passes add up to is summed over all, so
+every process takes the same decisions. One process by itself is a group too, :data:`ALONE`, and changes
+nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -43,8 +44,12 @@ class Group:
         """The part of a weight that this process holds."""
         return tensor
 
-    def whole(self, state: Any) -> Any:
-        """Tensors, or a state dict of them, put together again, on the CPU where they were cut."""
+    def number(self, scalar: Tensor) -> float:
+        """A number that was computed from weights or gradients."""
+        return float(scalar)
+
+    def whole(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A state dict with its tensors whole; of larger groups the first process alone gets them."""
         return state
 
     def cut(self, state: dict[str, Any], parameters: Sequence[Tensor]) -> dict[str, Any]:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from agents import checkpoints
 from agents.config import LearnerConfig, LoraSettings
+from agents.learning.group import ALONE, Group
 from agents.learning.objectives import Objective, TokenBatch, objective
-from agents.learning.packing import Tokens, micro_batches, pack
+from agents.learning.packing import pack
+from agents.learning.passes import PROBE_ROWS, Batch, Part, length, shared_out
 from agents.learning.scoring import Scored, autocast, score_packed, score_padded
 from agents.learning.trainee import Trainee, new_optimizer
 from agents.vocabulary import SparkVocabulary, Vocabulary
@@ -24,10 +24,6 @@ from culture.records import BatchRow, Update
 from culture.seeds import derive, generator
 
 __all__ = ["Learned", "Learner", "StepOutcome", "new_optimizer", "train_rows"]
-
-_PROBE_ROWS = 2
-"""Rows of a micro-batch on which the divergence from the parent version is measured: eight cost a sixth of
-the learner's time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +57,15 @@ class Learner:
     Everything that a version depends on is in its parent's folder (weights, optimizer state, step count),
     in its policy's version 0 and in the batch, so training a batch again after a crash gives the same
     version. Models and optimizers stay in memory between calls, keyed by the version that they are at.
+
+    The learners of a ``group``, one a process, are given the same calls and make one version together: the
+    one that a single learner makes, up to the order in which floats are summed.
     """
 
-    def __init__(self, config: LearnerConfig, *, seed: int) -> None:
+    def __init__(self, config: LearnerConfig, *, seed: int, group: Group = ALONE) -> None:
         self.config = config
         self.seed = seed
+        self.group = group
         self._held: dict[str, Trainee] = {}
 
     def learn(
@@ -85,8 +85,8 @@ class Learner:
         """Train ``rows`` from version ``parent`` and save version ``version`` in ``path``.
 
         ``lr`` is the learning rate that the optimizer's warm-up steps rise to, ``vocabulary`` the policy's
-        (None: spark's), ``lora`` its adapters' settings (None: all weights are trained), ``first`` the folder
-        of its version 0.
+        (None: spark's), ``lora`` its adapters' settings (None: all weights are trained), ``first`` the
+        folder of its version 0.
 
         A loss, gradient or weight that is not finite, or a loss that has run away, refuses the version:
         nothing is saved and the parent stays as it was.
@@ -96,10 +96,15 @@ class Learner:
         trainee = self._held.pop(policy, None)  # until it has succeeded, it is at neither version
         if trainee is None or trainee.version != parent:
             trainee = Trainee.load(
-                parent, parent_path, first or parent_path, lora, self.config,
+                parent,
+                parent_path,
+                first or parent_path,
+                lora,
+                self.config,
                 seed=derive(self.seed, "lora", policy),
+                group=self.group,
             )
-        batch = _Batch(rows, vocabulary, self.config)
+        batch = Batch(rows, vocabulary, self.config)
         teacher = _Teacher(trainee, batch, self.config)
         updates: list[Update] = []
         tokens = 0
@@ -131,7 +136,7 @@ class Learner:
                 )
                 if reason := _runaway(updates, self.config.divergence):
                     return Learned(version, False, reason, "", updates, tokens)
-        if not all(bool(p.isfinite().all()) for p in trainee.model.parameters()):
+        if not trainee.finite():
             reason = f"weights not finite after step {trainee.step}"
             return Learned(version, False, reason, "", updates, tokens)
         digest = trainee.save(path, like=parent_path if lora is None else None)
@@ -154,101 +159,17 @@ def _runaway(updates: Sequence[Update], limit: float) -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One forward and backward pass: rows of one objective."""
-
-    rows: list[Tokens]
-    trees: list[list[Tokens]]
-    """The same rows by the prompt that they share; empty where they are padded."""
-
-
-class _Batch:
-    """The rows of a batch as tokens, cut into optimizer steps of one or more passes each."""
-
-    def __init__(self, rows: Sequence[BatchRow], vocabulary: Vocabulary, config: LearnerConfig) -> None:
-        self.rows = rows
-        self.config = config
-        self.pad = vocabulary.pad
-        self.packed = not isinstance(vocabulary, SparkVocabulary)
-        prompts = {text: tuple(vocabulary.prompt(text)) for text in {r.prompt for r in rows}}
-        self.tokens = [
-            Tokens(i, prompts[r.prompt], tuple(r.token_ids)) for i, r in enumerate(rows)
-        ]
-
-    def steps(self, rng: np.random.Generator) -> Iterable[list[_Part]]:
-        """The passes of each optimizer step, shuffled."""
-        if not self.packed:
-            passes = [_Part(rows, []) for rows in self._by_length()]
-            size = 1 if self.config.step_rows is None else max(1, self.config.step_rows)
-            order = [passes[i] for i in rng.permutation(len(passes))]
-            yield from ([p] for p in order) if self.config.step_rows is None else _gathered(order, size)
-            return
-        for rows in self._shuffled(rng):
-            passes = [
-                _Part([row for tree in trees for row in tree], trees)
-                for trees in micro_batches(rows, self.config.micro_batch_tokens)
-            ]
-            if self.config.step_rows is None:
-                yield from ([passes[i]] for i in rng.permutation(len(passes)))
-            else:
-                yield passes
-
-    def _by_length(self) -> list[list[Tokens]]:
-        """Rows of like length and one objective together, each within the token budget."""
-        order = sorted(
-            self.tokens, key=lambda t: (self.rows[t.row].objective, _length(t), self.rows[t.row].row)
-        )
-        batches: list[list[Tokens]] = []
-        for row in order:
-            last = batches[-1] if batches else None
-            if (
-                last is None
-                or self.rows[last[0].row].objective != self.rows[row.row].objective
-                or (len(last) + 1) * _length(row) > self.config.micro_batch_tokens
-            ):
-                batches.append([row])
-            else:
-                last.append(row)
-        return batches
-
-    def _shuffled(self, rng: np.random.Generator) -> list[list[Tokens]]:
-        """Rows of one objective, those of a group side by side, in lots of ``step_rows`` or all at once."""
-        groups: dict[tuple[str, tuple[int, ...]], list[Tokens]] = {}
-        for token in self.tokens:
-            groups.setdefault((self.rows[token.row].objective, token.prompt), []).append(token)
-        by_objective: dict[str, list[Tokens]] = {}
-        keys = sorted(groups)
-        for i in rng.permutation(len(keys)):
-            by_objective.setdefault(keys[i][0], []).extend(groups[keys[i]])
-        lots: list[list[Tokens]] = []
-        for name in sorted(by_objective):
-            rows = by_objective[name]
-            size = self.config.step_rows or len(rows)
-            lots += [rows[at : at + size] for at in range(0, len(rows), size)]
-        return [lots[i] for i in rng.permutation(len(lots))]
-
-
-def _gathered(passes: Sequence[_Part], size: int) -> Iterable[list[_Part]]:
-    step: list[_Part] = []
-    for part in passes:
-        step.append(part)
-        if sum(len(p.rows) for p in step) >= size:
-            yield step
-            step = []
-    if step:
-        yield step
-
-
 class _Teacher:
     """Takes optimizer steps on the parts of one batch."""
 
     def __init__(
-        self, trainee: Trainee, batch: _Batch, config: LearnerConfig, *, probe: bool = True
+        self, trainee: Trainee, batch: Batch, config: LearnerConfig, *, probe: bool = True
     ) -> None:
         self.trainee, self.batch, self.config = trainee, batch, config
         self.device = trainee.device
-        self.parent = trainee.copied() if probe and not batch.packed else None
+        # a model that is cut up cannot be copied, nor be asked by one process alone
+        probe = probe and not batch.packed and not trainee.group.sharded
+        self.parent = trainee.copied() if probe else None
         self._fresh = True
         """Whether the weights are still the parent's."""
         self._old: dict[int, Tensor] = {}
@@ -256,19 +177,23 @@ class _Teacher:
         if config.importance_cap is not None:
             self._remember()
 
-    def step(self, parts: Sequence[_Part], rate: float) -> StepOutcome:
+    def step(self, parts: Sequence[Part], rate: float) -> StepOutcome:
         """One optimizer step on rows of one objective, gathered over passes."""
         trainee = self.trainee
         goal = objective(self.batch.rows[parts[0].rows[0].row].objective)
-        size = self._size(goal, parts)
+        mine = shared_out(parts, self.trainee.group)
+        size = self._size(goal, [part for part, counts in mine if counts])
         trainee.optimizer.zero_grad(set_to_none=True)
-        loss, entropy, clipped, gap, kl = 0.0, 0.0, 0.0, 0.0, None
-        counted = sampled = clips = 0
-        for part in parts:
+        loss = entropy = clipped = gap = kl = 0.0
+        counted = sampled = clips = measured = 0.0
+        for part, counts in mine:
             scored = self._score(trainee.model, part)
             tokens = self._token_batch(scored, part)
             made = goal.loss(tokens, self.config)
             share = made.total / size
+            if not counts:
+                (share * 0).backward()
+                continue
             share.backward()
             loss += float(share.detach())
             with torch.no_grad():
@@ -277,42 +202,46 @@ class _Teacher:
                 counted += n
                 if made.clipped is not None:
                     clipped, clips = clipped + float(made.clipped), clips + n
-                if self.parent is not None:
-                    kl = self._divergence(scored, part)
+                if self.parent is not None and part.rows[0] is parts[-1].rows[0]:
+                    kl, measured = self._divergence(scored, part), 1.0
                 if goal.needs_logprobs and (self._fresh or self._old):
                     own = scored.logprobs if not self._old else tokens.old_logprobs
                     gaps = (own - self._sampled(scored))[scored.mask]
                     gap, sampled = gap + float(gaps.abs().sum()), sampled + n
         norm = trainee.apply(rate, self.config.max_grad_norm)
         self._fresh = False
+        loss, entropy, clipped, gap, kl, counted, sampled, clips, measured = trainee.group.totals(
+            [loss, entropy, clipped, gap, kl, counted, sampled, clips, measured]
+        )
         return StepOutcome(
             loss,
-            kl,
+            kl if measured else None,
             entropy / max(1, counted),
             norm,
             clipped / clips if clips else None,
             gap / sampled if sampled else None,
-            sum(_length(row) for part in parts for row in part.rows),
+            sum(length(row) for part in parts for row in part.rows),
         )
 
-    def _size(self, goal: Objective, parts: Sequence[_Part]) -> Tensor:
-        """What the sums of a step are divided by."""
+    def _size(self, goal: Objective, parts: Sequence[Part]) -> Tensor:
+        """What the sums of a step are divided by; ``parts`` are this process's."""
         sizes = [goal.size(self._bare(part), self.config) for part in parts]
-        total = sizes[0] if len(sizes) == 1 else torch.stack(sizes).sum()
-        return self.trainee.summed(total).clamp_min(1e-8)
+        none = torch.zeros((), device=self.device)
+        total = sizes[0] if len(sizes) == 1 else torch.stack(sizes or [none]).sum()
+        return self.trainee.group.summed(total).clamp_min(1e-8)
 
-    def _score(self, model: Any, part: _Part) -> Scored:
+    def _score(self, model: Any, part: Part) -> Scored:
         if not part.trees:
             return score_padded(model, part.rows, self.batch.pad)
         packed = pack(part.trees).to(self.device)
         with autocast(self.device, self.config.dtype):
             return score_packed(model, packed)
 
-    def _token_batch(self, scored: Scored, part: _Part) -> TokenBatch:
+    def _token_batch(self, scored: Scored, part: Part) -> TokenBatch:
         rows = [self.batch.rows[i] for i in scored.rows]
         sampled = self._sampled(scored) if rows[0].logprobs else torch.zeros_like(scored.logprobs).detach()
         old = sampled
-        if self._old:
+        if self._old and rows[0].logprobs:
             old = self._laid(scored, [self._old[i] for i in scored.rows])
         return TokenBatch(
             logprobs=scored.logprobs,
@@ -324,7 +253,7 @@ class _Teacher:
             reference_logprobs=self._reference(part),
         )
 
-    def _bare(self, part: _Part) -> TokenBatch:
+    def _bare(self, part: Part) -> TokenBatch:
         """Mask and weights of a part, which is all that its size takes."""
         if part.trees:
             packed = pack(part.trees)
@@ -347,7 +276,7 @@ class _Teacher:
         laid[scored.mask] = torch.cat(flat)
         return laid
 
-    def _reference(self, part: _Part) -> Tensor | None:
+    def _reference(self, part: Part) -> Tensor | None:
         """Log-probabilities under the policy's version 0, where the KL divergence is taken to that."""
         if self.config.kl_to != "first" or not self.config.kl_coefficient:
             return None
@@ -357,30 +286,36 @@ class _Teacher:
     def _remember(self) -> None:
         """Score every sampled row with the parent's weights, before any of them changes."""
         with torch.no_grad():
-            for parts in self.batch.steps(generator(0, "remember")):
-                for part in parts:
-                    if not self.batch.rows[part.rows[0].row].logprobs:
-                        continue
-                    scored = self._score(self.trainee.model, part)
-                    for i, row in enumerate(scored.rows):
-                        self._old[row] = scored.logprobs[i][scored.mask[i]].clone()
+            parts = [
+                part
+                for step in self.batch.steps(generator(0, "remember"))
+                for part in step
+                if self.batch.rows[part.rows[0].row].logprobs
+            ]
+            if not parts:
+                return
+            lengths = {row.row: len(row.completion) for part in parts for row in part.rows}
+            found = torch.zeros(sum(lengths.values()), device=self.device)
+            places = dict(zip(lengths, found.split(list(lengths.values())), strict=True))
+            for part, counts in shared_out(parts, self.trainee.group):
+                scored = self._score(self.trainee.model, part)
+                for i, row in enumerate(scored.rows if counts else ()):
+                    places[row].copy_(scored.logprobs[i][scored.mask[i]])
+            every = self.trainee.group.summed(found).split(list(lengths.values()))
+            self._old = dict(zip(lengths, every, strict=True))
 
-    def _divergence(self, scored: Scored, part: _Part) -> float:
+    def _divergence(self, scored: Scored, part: Part) -> float:
         """KL(new ‖ parent), mean over the completion tokens of the first rows, nats."""
-        few = part.rows[:_PROBE_ROWS]
+        few = part.rows[:PROBE_ROWS]
         parent = score_padded(self.parent, few, self.batch.pad).scores
         own = scored.scores[: len(parent)]
         return float((own.exp() * (own - parent)).sum(dim=-1).mean())
-
-
-def _length(row: Tokens) -> int:
-    return len(row.prompt) + len(row.completion)
 
 
 def train_rows(
     trainee: Trainee, batch: Sequence[BatchRow], config: LearnerConfig, rate: float
 ) -> StepOutcome:
     """One step on spark's rows of one objective, without a parent version; what the warm-up uses."""
-    rows = _Batch(batch, SparkVocabulary(), config)
+    rows = Batch(batch, SparkVocabulary(), config)
     teacher = _Teacher(trainee, rows, config, probe=False)
-    return teacher.step([_Part(rows.tokens, [])], rate)
+    return teacher.step([Part(rows.tokens, [])], rate)

@@ -1,7 +1,7 @@
 """Training rows laid end to end: no padding, and a prompt that several completions share computed once.
 
-A *tree* is a prompt with its completions behind it; trees lie one after the other in a single row of tokens.
-A mask lets each token see the tokens before it of its own prompt and completion alone, and positions count
+A *tree* is a prompt with its completions behind it; trees lie one after the other in one row of tokens. A
+mask lets each token see the tokens before it of its own prompt and completion alone, and positions count
 within those, so every log-probability is the one that prompt and completion would have by themselves (the
 tree attention of speculative decoding, Miao et al. 2024, arXiv 2305.09781, put to training).
 """
@@ -49,7 +49,17 @@ class Packed:
         """The same on another device."""
         tensors = {
             name: getattr(self, name).to(device)
-            for name in ("ids", "positions", "visible", "keep", "source", "target", "place", "time", "lengths")
+            for name in (
+                "ids",
+                "positions",
+                "visible",
+                "keep",
+                "source",
+                "target",
+                "place",
+                "time",
+                "lengths",
+            )
         }
         return Packed(rows=self.rows, **tensors)
 
@@ -64,12 +74,14 @@ class Packed:
         return steps[None] < self.lengths[:, None]
 
 
-def micro_batches(rows: Sequence[Tokens], budget: int, *, share: bool = True) -> Iterator[list[list[Tokens]]]:
+def micro_batches(
+    rows: Sequence[Tokens], budget: int, *, share: bool = True
+) -> Iterator[list[list[Tokens]]]:
     """Trees (rows of one prompt) in bins of at most ``budget`` tokens each; a longer row has its own.
 
-    Rows that share a prompt lie in one tree as far as they fit; ``share`` False makes each a tree. First fit
-    in decreasing order of size, which wastes at most 2/9 of the bins (Johnson 1973) and in practice few per
-    cent; what is equal keeps the order of ``rows``.
+    Rows that share a prompt lie in one tree as far as they fit; ``share`` False makes each a tree. First
+    fit in decreasing order of size, which wastes at most 2/9 of the bins (Johnson 1973) and in practice few
+    per cent; what is equal keeps the order of ``rows``.
     """
     trees: list[list[Tokens]] = []
     open_: dict[tuple[int, ...], list[Tokens]] = {}

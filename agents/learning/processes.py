@@ -1,7 +1,7 @@
 """Groups of several processes over ``torch.distributed``: whole copies of a model, or one that is cut up.
 
-Collectives run on gloo where the processes have no GPU and on NCCL where each has its own. All of them are sums,
-and give every process the same numbers.
+Collectives run on gloo where the processes have no GPU and on NCCL where each has its own. All of them give
+every process the same numbers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from agents.learning.group import Group
 
 _BUCKET = 1 << 24
-"""Elements that are summed in one collective: many small ones are slow, and one large one is a copy of all."""
+"""Elements that are summed in one collective: many small ones are slow, a large one is a copy of all."""
 
 
 class Copies(Group):
@@ -72,9 +72,9 @@ def _sum_in_place(gradients: Sequence[Tensor]) -> None:
 class Shards(Copies):
     """Each process has a share of every weight, of its gradient and of its optimizer state.
 
-    FSDP2 (Zhao et al. 2023, arXiv 2304.11277; ZeRO stage 3, Rajbhandari et al. 2020, arXiv 1910.02054): the
-    weights of a layer are put together for as long as it is computed, and its gradients are summed and cut up
-    again in every backward pass.
+    FSDP2 (Zhao et al. 2023, arXiv 2304.11277; ZeRO stage 3, Rajbhandari et al. 2020, arXiv 1910.02054):
+    the weights of a layer are put together for as long as it is computed, and its gradients are summed and
+    cut up again in every backward pass.
     """
 
     sharded = True
@@ -94,7 +94,7 @@ class Shards(Copies):
                 # the loss is divided by the size of the whole step already, and gloo knows sums alone
                 module.set_gradient_divide_factor(1.0)
                 module.set_force_sum_reduction_for_comms(True)
-        return model.to(device)
+        return model
 
     def reduce(self, parameters: Sequence[Tensor]) -> None:
         """Nothing: the backward passes have done it."""
@@ -102,8 +102,12 @@ class Shards(Copies):
     def local(self, tensor: Tensor) -> Tensor:
         return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
-    def whole(self, state: Any) -> Any:
-        return _whole(state, {})
+    def number(self, scalar: Tensor) -> float:
+        return float(scalar.full_tensor() if isinstance(scalar, DTensor) else scalar)
+
+    def whole(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        gathered: Mapping[str, Any] = _whole(state, {}, keep=self.rank == 0)
+        return gathered
 
     def cut(self, state: dict[str, Any], parameters: Sequence[Tensor]) -> dict[str, Any]:
         shares = {
@@ -113,20 +117,25 @@ class Shards(Copies):
         return {**state, "state": shares}
 
 
-def _whole(state: Any, made: dict[int, Tensor]) -> Any:
-    """``made`` keeps what has been put together, so that tied weights stay tied."""
+def _whole(state: Any, made: dict[int, Tensor], *, keep: bool) -> Any:
+    """``made`` has what was put together, so that tied weights stay tied."""
     if isinstance(state, DTensor):
         if id(state) not in made:
-            made[id(state)] = state.detach().full_tensor().cpu()
+            full = state.full_tensor().detach()
+            made[id(state)] = full.cpu() if keep else full.new_empty(0)
         return made[id(state)]
     if isinstance(state, Mapping):
-        return {key: _whole(value, made) for key, value in state.items()}
+        return {key: _whole(value, made, keep=keep) for key, value in state.items()}
     return state
 
 
 def _share(value: Any, parameter: Tensor) -> Any:
     """What of a moment, which has the shape of its parameter, goes with this process's share of that."""
-    if not isinstance(value, Tensor) or value.shape != parameter.shape or not isinstance(parameter, DTensor):
+    if (
+        not isinstance(value, Tensor)
+        or value.shape != parameter.shape
+        or not isinstance(parameter, DTensor)
+    ):
         return value
     # every process has read the whole file: no rank has to send it
     return distribute_tensor(

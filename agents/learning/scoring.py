@@ -1,7 +1,7 @@
-"""What a model makes of training rows: the log-probability of every completion token, and how sure it was.
+"""What a model makes of training rows: log-probabilities of completion tokens, and how sure it was.
 
-Two layouts give the same numbers. Rows of spark, a few dozen characters each, are padded to a common length;
-those of larger models are packed (:mod:`agents.learning.packing`), where padding would cost more than the
+Two layouts give the same numbers. Rows of spark, a few dozen characters each, are padded to a common
+length; those of larger models are packed (:mod:`agents.learning.packing`), where padding would cost more than the
 mask.
 """
 
@@ -21,7 +21,7 @@ from agents.learning.packing import Packed, Tokens
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """R rows of at most T tokens, float32 but ``mask`` (bool). Gradients flow through ``logprobs`` alone."""
+    """R rows of at most T tokens, float32 but ``mask`` (bool). Gradients flow through ``logprobs``."""
 
     rows: list[int]
     """What was scored, by ``Tokens.row``."""
@@ -51,13 +51,11 @@ def autocast(device: torch.device, dtype: str) -> Iterator[None]:
 
 def score_padded(model: Any, rows: Sequence[Tokens], pad: int) -> Scored:
     """Score rows that are padded on the right to the longest of them."""
-    ids, mask = padded(rows, pad)  # (R, L), (R, L - 1)
+    ids, mask = (t.to(model.device) for t in padded(rows, pad))  # (R, L), (R, L - 1)
     logits = model(input_ids=ids, use_cache=False).logits[:, :-1]  # (R, L - 1, V)
     scores = torch.log_softmax(logits, dim=-1)
     logprobs = scores.gather(2, ids[:, 1:, None]).squeeze(2)
-    return Scored(
-        [r.row for r in rows], torch.where(mask, logprobs, 0.0), mask, scores.detach()[mask]
-    )
+    return Scored([r.row for r in rows], torch.where(mask, logprobs, 0.0), mask, scores.detach()[mask])
 
 
 def padded(rows: Sequence[Tokens], pad: int) -> tuple[Tensor, Tensor]:
@@ -84,6 +82,4 @@ def score_packed(model: Any, packed: Packed) -> Scored:
     ).logits[0]  # (K, V)
     scores = torch.log_softmax(logits.float(), dim=-1)
     logprobs = scores[packed.source, packed.target]  # (N,)
-    return Scored(
-        packed.rows, packed.matrix(logprobs), packed.mask(), scores.detach()[packed.source]
-    )
+    return Scored(packed.rows, packed.matrix(logprobs), packed.mask(), scores.detach()[packed.source])

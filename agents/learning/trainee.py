@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from agents import checkpoints
 from agents.config import LearnerConfig, LoraSettings
+from agents.learning.group import ALONE, Group
 
 
 def new_optimizer(model: Any, config: LearnerConfig) -> torch.optim.AdamW:
@@ -36,6 +36,8 @@ class Trainee:
     """Folder of the policy's version 0."""
     frozen: Any = None
     """Version 0 itself, where all weights are trained and it has been asked for."""
+    group: Group = ALONE
+    """The processes that train it."""
 
     @classmethod
     def load(
@@ -47,6 +49,7 @@ class Trainee:
         config: LearnerConfig,
         *,
         seed: int,
+        group: Group = ALONE,
     ) -> Trainee:
         """The version in ``path``; ``seed`` initialises adapters that it does not have yet.
 
@@ -60,11 +63,13 @@ class Trainee:
         if config.checkpointing:
             model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
             model.enable_input_require_grads()
-        model.to(device)
+        group.placed(model, device)
         # dropout of the model's own would make ratios of what was sampled without it wrong
         model.train(config.checkpointing or (lora is not None and lora.dropout > 0))
         optimizer = new_optimizer(model, config)
-        return cls(version, model, optimizer, checkpoints.load_optimizer(path, optimizer), first)
+        trained = [p for p in model.parameters() if p.requires_grad]
+        step = checkpoints.load_optimizer(path, optimizer, lambda state: group.cut(state, trained))
+        return cls(version, model, optimizer, step, first, group=group)
 
     @property
     def device(self) -> torch.device:
@@ -78,16 +83,18 @@ class Trainee:
         A gradient that is not finite changes nothing.
         """
         trained = [p for group in self.optimizer.param_groups for p in group["params"]]
-        norm = float(torch.nn.utils.clip_grad_norm_(trained, max_grad_norm))
+        self.group.reduce(trained)
+        norm = self.group.number(torch.nn.utils.clip_grad_norm_(trained, max_grad_norm))
         if norm == norm and norm != float("inf"):
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             self.optimizer.step()
         return norm
 
-    def summed(self, value: Tensor) -> Tensor:
-        """``value`` summed over the processes that train together."""
-        return value
+    def finite(self) -> bool:
+        """Whether every weight is a finite number."""
+        mine = all(bool(self.group.local(p).isfinite().all()) for p in self.model.parameters())
+        return self.group.totals([float(not mine)]) == [0.0]
 
     def copied(self) -> Any:
         """The model as it is now, apart from what training will make of it."""
@@ -102,17 +109,27 @@ class Trainee:
             return
         if self.frozen is None:
             assert self.first is not None
-            self.frozen = checkpoints.load_model(self.first).to(self.device).requires_grad_(False)
+            frozen = checkpoints.load_model(self.first).requires_grad_(False)
+            self.frozen = self.group.placed(frozen, self.device)
         yield self.frozen
 
     def save(self, path: Path, *, like: Path | None) -> str:
-        """Write the version in ``path``; see :func:`agents.checkpoints.save`."""
-        return checkpoints.save(path, self.model, self.optimizer, self.step, like=like)
+        """Write the version in ``path``; see :func:`agents.checkpoints.save`.
+
+        The first process of a group writes; the others help it to gather what it writes, and get "".
+        """
+        weights, state = None, self.optimizer.state_dict()
+        if self.group.sharded:
+            held = self.model.state_dict(keep_vars=True)
+            if hasattr(self.model, "peft_config"):  # the base stays what it was
+                held = {name: weight for name, weight in held.items() if weight.requires_grad}
+            weights, state = dict(self.group.whole(held)), dict(self.group.whole(state))
+        if self.group.rank:
+            return ""
+        return checkpoints.save(path, self.model, state, self.step, like=like, weights=weights)
 
 
-def _with_adapters(
-    path: Path, first: Path, lora: LoraSettings, config: LearnerConfig, seed: int
-) -> Any:
+def _with_adapters(path: Path, first: Path, lora: LoraSettings, config: LearnerConfig, seed: int) -> Any:
     from peft import LoraConfig, PeftModel, get_peft_model
 
     dtype = torch.bfloat16 if config.dtype == "bfloat16" else torch.float32

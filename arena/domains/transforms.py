@@ -194,7 +194,7 @@ class Transforms(Domain):
         return "\n".join(lines)
 
     def pattern(self, form: Form, target: float | None) -> str:
-        """Up to 16 operations on a string of up to 32 characters, their pairs at most twice the target's."""
+        """Up to 16 operations on a string of up to 32 characters, at most twice the target."""
         shapes = []
         for operations in range(1, 17):
             longest = 32 if target is None else int(np.sqrt(2 * target / operations))

@@ -373,7 +373,8 @@ def test_an_answer_that_is_no_completion(server: Server, reply: Any, failure: st
 
 def test_an_answer_without_text_or_usage(server: Server) -> None:
     server.answer = lambda _: (200, {}, {"choices": chat(None, "length")["choices"]})
-    assert ask(engine_of(server), "a") == [Completion("", [], [], 0, VERSION, "length", completion_tokens=0)]
+    nothing = Completion("", [], [], 0, VERSION, "length", completion_tokens=0)
+    assert ask(engine_of(server), "a") == [nothing]
 
 
 def test_a_redirect_is_not_followed(server: Server) -> None:

@@ -38,7 +38,10 @@ def test_spark_meets_the_contract(tmp_path: Path) -> None:
     engine = TorchEngine(tmp_path / "p@0", SparkVocabulary(), CONFIG)
     engine.load("p@0", tmp_path / "p@0")
     check_engine(
-        engine, "p@0", prompts=["?>", "RS12=", "abc", "S4321=12\nRS12="], unreadable=["naïve", "", "x" * 300]
+        engine,
+        "p@0",
+        prompts=["?>", "RS12=", "abc", "S4321=12\nRS12="],
+        unreadable=["naïve", "", "x" * 300],
     )
 
 

@@ -111,9 +111,7 @@ def test_seeds_decide_and_nothing_else_does(engine: VllmEngine) -> None:
 
 def test_what_begins_alike_is_computed_once(engine: VllmEngine) -> None:
     shared = "The following is a list of rules that everybody in the school knows by heart. " * 4
-    done = engine.generate(
-        "smol@0", [Request(f"{shared}{i}", i) for i in range(16)], Sampling(2, 1.0, "")
-    )
+    done = engine.generate("smol@0", [Request(f"{shared}{i}", i) for i in range(16)], Sampling(2, 1.0, ""))
     assert sum(c.cached_tokens for c in done) > 0.5 * sum(c.prompt_tokens for c in done)
     again = engine.generate("smol@0", [Request(f"{shared}0", 0)], Sampling(2, 1.0, ""))
     assert again[0].cached_tokens == 0
@@ -125,9 +123,7 @@ def test_proposals_keep_to_the_domain_s_pattern(engine: VllmEngine, name: str) -
     pattern = domain.pattern("natural", 8.0)
     assert pattern is not None
     brief = domain.brief("natural", 8.0, None)
-    done = engine.generate(
-        "smol@0", [Request(brief, i, pattern) for i in range(24)], Sampling(48, 1.0, "")
-    )
+    done = engine.generate("smol@0", [Request(brief, i, pattern) for i in range(24)], Sampling(48, 1.0, ""))
     whole = [c for c in done if c.finish == "stop"]
     assert len(whole) >= 12
     for completion in whole:
@@ -179,9 +175,7 @@ def test_a_merged_version_is_the_learner_s_own_model(base: Path, tmp_path: Path,
     assert sum(others) / len(others) > 10 * sum(gaps) / len(gaps)
 
 
-def test_no_completion_is_of_a_stale_version(
-    engine: VllmEngine, base: Path, trained: Path
-) -> None:
+def test_no_completion_is_of_a_stale_version(engine: VllmEngine, base: Path, trained: Path) -> None:
     sampling, asked = Sampling(8, 0.0, ""), [Request(q, 0) for q in QUESTIONS]
     engine.load("smol@1", trained)
     before = engine.generate("smol@0", asked, sampling)

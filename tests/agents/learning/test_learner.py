@@ -181,7 +181,7 @@ def test_micro_batches_keep_to_the_budget() -> None:
     ]
     long = row(99, "a" * 90, "b")
     rows = [*mixed, long]
-    steps = module._Batch(rows, SparkVocabulary(), CONFIG).steps(module.generator(0, "shuffle"))
+    steps = module.Batch(rows, SparkVocabulary(), CONFIG).steps(module.generator(0, "shuffle"))
     batches = [[rows[t.row] for t in part.rows] for (part,) in steps]
     for batch in batches:
         width = max(len(r.prompt) + len(r.token_ids) for r in batch)
@@ -336,9 +336,7 @@ def test_the_gap_to_the_engine_is_stored(chat: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lora", [LORA, None], ids=["adapters", "whole"])
-def test_the_reference_is_the_first_version(
-    chat: Path, tmp_path: Path, lora: LoraSettings | None
-) -> None:
+def test_the_reference_is_the_first_version(chat: Path, tmp_path: Path, lora: LoraSettings | None) -> None:
     """Close to the base there is nothing to pay; far from it the penalty is in the loss."""
     rows = worded(chat, objective="grpo")
     free = CONFIG.model_copy(update={"step_rows": 24})

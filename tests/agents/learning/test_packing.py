@@ -23,7 +23,8 @@ ROWS = [
 
 rows_of = st.lists(
     st.tuples(
-        st.lists(st.integers(0, 3), min_size=1, max_size=6), st.lists(st.integers(0, 90), min_size=1, max_size=9)
+        st.lists(st.integers(0, 3), min_size=1, max_size=6),
+        st.lists(st.integers(0, 90), min_size=1, max_size=9),
     ),
     min_size=1,
     max_size=24,

@@ -1,0 +1,249 @@
+"""Tokens a second through the arena's engine actor over bare ``vllm.LLM.generate``, side by side.
+
+The actor is the arena's own: a Ray actor of a run's cluster, asked as a round asks it, with prompts as text
+and completions back as records with their log-probabilities. The bare side is an ``LLM`` with the same
+settings in a process without Ray, asked with the same prompts as token ids (their tokenisation is not
+timed) and the same sampling parameters; what it answers is not even looked at. The two take turns, and
+every turn has prompts that neither has seen.
+
+* *attempts*: problems, some with a note to read, as solvers are shown them;
+* *proposals*: briefs, each held to the domain's pattern (not for ``spark``, which is free).
+
+    python -m benchmarks.engine [--models smollm2 spark] [--rows 64] [--repeats 5]
+
+``spark`` is a model of 4 layers and width 128, and one of the size of the preset ``spark`` (with heads of
+32 units, as vLLM has no kernel for its 24), both with fresh weights: they write until the end token
+happens to come up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+
+from agents import checkpoints, models, spark
+from agents.config import EngineConfig
+from agents.engines.base import Request, Sampling
+from arena.bases import cache_folder, vocabulary_for
+from arena.cluster import open_cluster
+from arena.config import RunConfig
+from arena.domains import make_domain
+from arena.domains.base import Solution
+from arena.envs import Episode, SolveEnv
+from arena.run_files import CHECKPOINTS
+from arena.settings import load
+from benchmarks.sides import Side, Spread
+from culture.seeds import derive, generator
+
+POLICY = "bench"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One call to an engine."""
+
+    requests: list[Request]
+    prompts: list[list[int]]
+    sampling: Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What is compared with what settings."""
+
+    name: str
+    config: RunConfig
+    layers: int = 0
+    width: int = 0
+
+
+def smollm2() -> Model:
+    config = load("smollm2", [], RunConfig)
+    policy = config.policies["smollm2"].model_copy(update={"lora": None})
+    return Model("smollm2", _with(config, {POLICY: policy.model_dump()}))
+
+
+def of_spark(name: str, layers: int, width: int) -> Model:
+    engine = EngineConfig.model_validate(
+        {"kind": "vllm", "threads": 2, "vllm": {"sequences": 128, "kv_cache_gib": 0.5}}
+    )
+    config = load("spark", [], RunConfig).model_copy(update={"engine": engine})
+    shape = {"base": "spark", "layers": layers, "width": width, "heads": width // 32}
+    return Model(name, _with(config, {POLICY: shape}), layers, width)
+
+
+def _with(config: RunConfig, policies: dict[str, dict[str, Any]]) -> RunConfig:
+    groups = [{"name": "pupil", "count": 2, "roles": ["proposer", "solver"], "policy": POLICY}]
+    raw = config.model_dump() | {"policies": policies}
+    raw["population"] = {"groups": groups}
+    raw["cluster"] = {"engines": 1, "learners": 1}
+    return RunConfig.model_validate(raw)
+
+
+def models_named(names: Sequence[str]) -> list[Model]:
+    found: list[Model] = []
+    for name in names:
+        match name:
+            case "smollm2":
+                found.append(smollm2())
+            case "spark":
+                preset = load("spark", [], RunConfig).policies["solver"]
+                found += [
+                    of_spark("spark 4x128", 4, 128),
+                    of_spark(f"spark {preset.layers}x{preset.width}", preset.layers, preset.width),
+                ]
+    return found
+
+
+def first_version(model: Model, folder: Path) -> None:
+    """Write version 0 where a run has it."""
+    target = folder / CHECKPOINTS / f"{POLICY}@0"
+    target.parent.mkdir(parents=True)
+    if model.layers:
+        made = spark.new_model(0, layers=model.layers, width=model.width, heads=model.width // 32)
+        checkpoints.save(target, made, None, 0)
+    else:
+        checkpoints.adopt(target, models.resolve(model.config.policies[POLICY].base, cache_folder()))
+
+
+def attempts(model: Model, rows: int, turn: int) -> Job:
+    """What solvers are shown: two attempts at each problem, every third with a note in one of them."""
+    config, form = model.config, model.config.engine.form
+    rng = generator(0, "bench", "attempts", turn)
+    texts = []
+    for i in range((rows + 1) // 2):
+        domain = make_domain(config.domains[i % len(config.domains)])
+        spec = domain.sample(rng, 12.0 if form == "terse" else 4.0)
+        anchors = domain.anchors(8)
+        told = anchors[int(rng.integers(len(domain.core_cells) * 8))]
+        note = domain.example(told.spec, Solution(told.answer_key, told.worked, 0), form)
+        for notes in ((note,) if i % 3 == 0 else (), ()):
+            episode = Episode(domain.name, spec, "", form, notes)
+            texts.append(SolveEnv.from_episode(episode, domain).observation)
+    return _job(model, "attempts", turn, texts[:rows], None, config.engine.answer_tokens // 2)
+
+
+def proposals(model: Model, rows: int, turn: int) -> Job:
+    """What proposers are asked: a problem near a difficulty, or a variation of another."""
+    config, form = model.config, model.config.engine.form
+    rng = generator(0, "bench", "proposals", turn)
+    texts, patterns = [], []
+    for i in range(rows):
+        domain = make_domain(config.domains[i % len(config.domains)])
+        parent = domain.sample(rng, 4.0) if i % 2 else None
+        texts.append(domain.brief(form, float(rng.uniform(1, 8)), parent))
+        patterns.append(None if model.layers else domain.pattern(form, 6.0))
+    return _job(model, "proposals", turn, texts, patterns, config.engine.proposal_tokens)
+
+
+def _job(
+    model: Model,
+    name: str,
+    turn: int,
+    texts: Sequence[str],
+    patterns: Sequence[str | None] | None,
+    most: int,
+) -> Job:
+    held = patterns or [None] * len(texts)
+    asked = [
+        Request(text, derive(0, "bench", name, turn, i), pattern)
+        for i, (text, pattern) in enumerate(zip(texts, held, strict=True))
+    ]
+    vocabulary = vocabulary_for(model.config, POLICY)
+    stop = "\n" if model.config.engine.form == "terse" else ""
+    return Job(asked, [vocabulary.prompt(text) for text in texts], Sampling(most, 1.0, stop))
+
+
+def bare(model: Model, folder: Path) -> Callable[[Job], tuple[float, int]]:
+    """``LLM.generate`` alone: seconds and completion tokens of a job."""
+    from agents.engines.vllm import VllmEngine
+
+    base = folder / CHECKPOINTS / f"{POLICY}@0"
+    ours = VllmEngine(base, vocabulary_for(model.config, POLICY), model.config.engine)
+    llm = ours._made()  # with the same settings, and then left to itself
+
+    def answer(job: Job) -> tuple[float, int]:
+        params = [ours._params(request, job.sampling) for request in job.requests]
+        prompts = [{"prompt_token_ids": ids} for ids in job.prompts]
+        started = time.perf_counter()
+        outputs = llm.generate(prompts, params, use_tqdm=False)
+        seconds = time.perf_counter() - started
+        return seconds, sum(len(o.outputs[0].token_ids) for o in outputs)
+
+    return answer
+
+
+def compare(model: Model, rows: int, repeats: int) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        first_version(model, folder)
+        cluster = open_cluster(folder, model.config)
+
+        def arena(job: Job) -> tuple[float, int]:
+            started = time.perf_counter()
+            done = cluster.generate(f"{POLICY}@0", job.requests, job.sampling)
+            seconds = time.perf_counter() - started
+            failed = [c.failure for c in done if c.finish == "error"]
+            assert not failed, failed[0]
+            assert all(len(c.token_ids) == len(c.logprobs) > 0 for c in done)
+            return seconds, sum(len(c.token_ids) for c in done)
+
+        try:
+            arena(attempts(model, rows, -1))  # makes the actor's engine
+            with Side("vllm", bare, model, folder) as side:
+                side.ask(attempts(model, rows, -1))
+                for workload in (attempts, proposals):
+                    _workload(model.name, workload, [arena, side.ask], model, rows, repeats)
+        finally:
+            cluster.close()
+
+
+def _workload(
+    name: str,
+    workload: Callable[[Model, int, int], Job],
+    sides: Sequence[Callable[[Job], tuple[float, int]]],
+    model: Model,
+    rows: int,
+    repeats: int,
+) -> None:
+    for side in sides:
+        side(workload(model, rows, -2))  # grammars of the patterns are compiled once
+    ratios, rates, lengths = [], [], []
+    for turn in range(repeats):
+        job = workload(model, rows, turn)
+        found = {}
+        for at in (0, 1) if turn % 2 == 0 else (1, 0):
+            seconds, tokens = sides[at](job)
+            found[at] = tokens / seconds
+            lengths.append(tokens / rows)
+        ratios.append(found[0] / found[1])
+        rates.append((found[0], found[1]))
+    ours, theirs = (Spread.of([rate[k] for rate in rates]).median for k in (0, 1))
+    prompt = sum(map(len, job.prompts)) / rows
+    print(
+        f"{name:>12} {workload.__name__:<9} {Spread.of(ratios)} times bare vLLM; arena {ours:,.0f}, bare "
+        f"{theirs:,.0f} tokens/s; {rows} rows of {prompt:.0f} + {sum(lengths) / len(lengths):.1f} tokens",
+        flush=True,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="the arena's engine actor against bare vLLM")
+    parser.add_argument("--models", nargs="+", choices=["smollm2", "spark"], default=["smollm2", "spark"])
+    parser.add_argument("--rows", type=int, default=64, help="of smollm2; spark has four times as many")
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    for model in models_named(options.models):
+        compare(model, options.rows * (4 if model.layers else 1), options.repeats)
+
+
+if __name__ == "__main__":
+    main()
