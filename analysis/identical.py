@@ -1,8 +1,8 @@
 """Whether two runs are the same: the same rows in every table, whatever the clocks said.
 
 The same seed and configuration give the same log, on one actor or many and across interruptions. What may
-differ is left out: times and durations, the run's name, the versions that it ran on, how its work was
-spread (``cluster`` of its configuration), and what happened to the machinery (events of the source
+differ is left out: times and durations, memory, the run's name, the versions that it ran on, how its work
+was spread (``cluster`` of its configuration), and what happened to the machinery (events of the source
 ``infrastructure``).
 """
 
@@ -18,6 +18,7 @@ from culture.columns import declared
 
 _OWN = {
     "runs": {"run_id", "name", "code_version", "packages"},
+    "rounds": {"peak_memory"},
 }
 """Columns that are a run's own, by table."""
 _SHOWN = 120

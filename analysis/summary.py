@@ -171,6 +171,10 @@ def _time(connection: duckdb.DuckDBPyConnection) -> Section:
     shares = sorted(zip(phases, PHASES, strict=True), reverse=True)
     text = ", ".join(f"{phase} {s:.1f} s ({_share(s, wall)})" for s, phase in shares if s >= 0.0005 * wall)
     section.lines.append(("phases", text))
+    (memory,) = _one(connection, "SELECT peak_memory FROM rounds ORDER BY round DESC LIMIT 1")
+    peaks = json.loads(str(memory))
+    each = ", ".join(f"{name} {gib:.2f}" for name, gib in peaks.items())
+    section.lines.append(("memory", f"at most {sum(peaks.values()):.2f} GiB in all: {each}"))
     generated, generating, trained, training = (
         float(str(x))
         for x in _one(

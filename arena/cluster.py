@@ -11,6 +11,7 @@ import importlib
 import logging
 import math
 import os
+import resource
 import signal
 import threading
 import time
@@ -63,6 +64,9 @@ class Pool(Protocol):
     def map(self, method: str, pieces: Sequence[tuple[Any, ...]]) -> list[Any]:
         """One call a piece, over all workers; results in the order of ``pieces``, some of them Failed."""
 
+    def peak_memory(self) -> dict[str, float]:
+        """Largest resident memory so far of each process of the pool's own, by name, GiB."""
+
 
 class WorkFailed(RuntimeError):
     """A call that no restart could help."""
@@ -82,6 +86,9 @@ class LocalPool:
 
     def map(self, method: str, pieces: Sequence[tuple[Any, ...]]) -> list[Any]:
         return [self.call(method, *piece) for piece in pieces]
+
+    def peak_memory(self) -> dict[str, float]:
+        return {}
 
 
 class RayPool:
@@ -153,6 +160,15 @@ class RayPool:
                 self._pids[who] = pid
         return results
 
+    def peak_memory(self) -> dict[str, float]:
+        found = {}
+        for who, actor in enumerate(self._actors):
+            try:
+                found[f"{self._name} {who}"] = float(self._ray.get(actor.peak.remote()))
+            except self._ray.exceptions.RayActorError:
+                continue  # it is being restarted
+        return found
+
 
 class _Tagged:
     """An actor around a worker, which says which process did the work."""
@@ -162,8 +178,16 @@ class _Tagged:
             importlib.import_module(name)
         self._worker = cls(*args)
 
+    def peak(self) -> float:
+        return _peak_gib()
+
     def do(self, method: str, args: tuple[Any, ...]) -> tuple[int, Any]:
         return os.getpid(), getattr(self._worker, method)(*args)
+
+
+def _peak_gib() -> float:
+    """Largest resident memory of this process so far; Linux counts it in KiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 class Cluster:
@@ -267,6 +291,13 @@ class Cluster:
             if isinstance(found, Failed):
                 raise WorkFailed(f"first version of {name}: {found.detail}")
         return made
+
+    def peak_memory(self) -> dict[str, float]:
+        """Largest resident memory so far of each of the run's processes, by name, GiB."""
+        found = {"arena": _peak_gib()}
+        for pool in (self.engines, self.verifiers, self.librarian, self.learner):
+            found |= pool.peak_memory()
+        return found
 
     def close(self) -> None:
         """Stop what was started."""
@@ -372,7 +403,13 @@ class RayCluster(Cluster):
         engine_gpus, learner_gpus = _gpus(config, float(self._ray.cluster_resources().get("GPU", 0.0)))
         super().__init__(
             engines=pool(
-                EngineWorker, folder, config, count=c.engines, cpus=_ENGINE, gpus=engine_gpus, environment=threads
+                EngineWorker,
+                folder,
+                config,
+                count=c.engines,
+                cpus=_ENGINE,
+                gpus=engine_gpus,
+                environment=threads,
             ),
             verifiers=pool(Verifier, config, count=c.verifiers, cpus=_VERIFIER),
             librarian=pool(Librarian, folder, config, cpus=_LIBRARIAN),

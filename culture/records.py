@@ -67,6 +67,8 @@ class Round:
     verifying_seconds: float
     training_seconds: float
     previous_commit_seconds: float | None
+    peak_memory: Json
+    """Largest resident memory so far of each process, by its name, GiB."""
     seconds: float
 
 

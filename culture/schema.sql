@@ -49,6 +49,7 @@ CREATE TABLE rounds (
     verifying_seconds DOUBLE NOT NULL,
     training_seconds DOUBLE NOT NULL,
     previous_commit_seconds DOUBLE,
+    peak_memory JSON NOT NULL,
     seconds DOUBLE NOT NULL
 );
 COMMENT ON TABLE rounds IS 'One row a committed round: counts, the state to resume from, and how long each phase took.';
@@ -78,6 +79,7 @@ COMMENT ON COLUMN rounds.generating_seconds IS 'Time that the round waited for e
 COMMENT ON COLUMN rounds.verifying_seconds IS 'Time that the round waited for verifiers, in any phase, in seconds.';
 COMMENT ON COLUMN rounds.training_seconds IS 'Time that the round waited for the learner, in any phase, in seconds; round 0 includes the warm-up.';
 COMMENT ON COLUMN rounds.previous_commit_seconds IS 'Time that committing the round before took, in seconds; NULL in the first round of a process.';
+COMMENT ON COLUMN rounds.peak_memory IS 'Largest resident memory so far of each process by its name, in GiB, as one JSON object.';
 COMMENT ON COLUMN rounds.seconds IS 'Time from the start of the round to its commit, in seconds.';
 
 CREATE TABLE agents (
