@@ -324,7 +324,7 @@ def _cpus(config: RunConfig) -> float:
 
 
 def _gpus(config: RunConfig, total: float) -> tuple[float, float]:
-    """GPUs that an engine and a learner reserve of ``total``: whole ones, or shares where there are too few."""
+    """GPUs that an engine and a learner reserve of ``total``: whole ones, or shares of too few."""
     c, devices = config.cluster, config.engine.vllm.tensor_parallel
     if not total or config.engine.kind == "spark":
         return 0.0, 0.0

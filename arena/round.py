@@ -205,6 +205,6 @@ class Play:
             verifying_seconds=self.cluster.busy["verifying"],
             training_seconds=self.cluster.busy["training"],
             previous_commit_seconds=self.state.commit_seconds,
-            peak_memory=self.cluster.peak_memory(),
+            peak_memory=dict(self.cluster.peak_memory()),
             seconds=time.perf_counter() - self._clock,
         )
