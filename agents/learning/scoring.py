@@ -1,8 +1,8 @@
 """What a model makes of training rows: log-probabilities of completion tokens, and how sure it was.
 
 Two layouts give the same numbers. Rows of spark, a few dozen characters each, are padded to a common
-length; those of larger models are packed (:mod:`agents.learning.packing`), where padding would cost more than the
-mask.
+length; those of larger models are packed (:mod:`agents.learning.packing`), where padding would cost more
+than the mask.
 """
 
 from __future__ import annotations

@@ -91,8 +91,8 @@ def test_it_proposes_solves_and_learns(unharmed: Path) -> None:
         spent = dict(
             log.execute("SELECT name, sum(value) FROM measures WHERE domain = '' GROUP BY 1").fetchall()
         )
-        assert spent["tokens_read/smollm2"] > 1000 and spent["tokens_written/smollm2"] > 100
-        assert 0 < spent["prefix_hits/smollm2"] < 2
+        assert spent["tokens_read/solver"] > 1000 and spent["tokens_written/solver"] > 100
+        assert 0 < spent["prefix_hits/solver"] < 2
         assert log.execute("SELECT bool_and(prompt_tokens > 20) FROM attempts").fetchone() == (True,)
 
 
@@ -137,7 +137,7 @@ def test_an_adapter_loads_in_plain_peft(unharmed: Path) -> None:
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    first, second = unharmed / "checkpoints/smollm2@0", unharmed / "checkpoints/smollm2@2"
+    first, second = unharmed / "checkpoints/solver@0", unharmed / "checkpoints/solver@2"
     plain = AutoModelForCausalLM.from_pretrained(first, dtype=torch.float32)
     adapted = PeftModel.from_pretrained(plain, second)
     ids = AutoTokenizer.from_pretrained(first)("7 + 5 =", return_tensors="pt")

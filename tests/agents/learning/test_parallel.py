@@ -6,7 +6,6 @@ import itertools
 import logging
 import os
 import signal
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +24,7 @@ from agents.learning.batches import write_parquet
 from agents.learning.group import Group, dealt
 from agents.learning.learner import Learned, Learner
 from agents.learning.packing import Tokens
-from agents.learning.parallel import WorkersFailed, in_processes, joined, learn_in_parallel
+from agents.learning.parallel import WorkersFailed, _told, in_processes, joined
 from agents.learning.passes import Part, shared_out
 from agents.vocabulary import SparkVocabulary, Vocabulary, vocabulary_of
 from arena.cluster import Failed, RayPool, _cpus
@@ -43,7 +42,7 @@ RICH = {"importance_cap": 2.0, "kl_coefficient": 0.1, "kl_to": "first"}
 
 
 def configured(**settings: Any) -> LearnerConfig:
-    plain = {"lr": 3e-3, "warmup_steps": 2, "micro_batch_tokens": 96, "step_rows": 9, "threads": 1}
+    plain = {"lr": 3e-3, "warmup_steps": 2, "micro_batch_tokens": 96, "step_rows": 11, "threads": 1}
     return LearnerConfig(**{**plain, **settings})
 
 
@@ -86,6 +85,11 @@ class Case:
     count: int = 22
     settings: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def rounding(self) -> float:
+        """Of the largest weight. Adapters begin as zeros: all that is in them comes of few sums."""
+        return 1e-5 if self.lora is None and self.settings.get("step_rows", 1) else 1e-4
+
 
 CASES = [
     *(
@@ -97,7 +101,9 @@ CASES = [
     Case("one row", "padded", count=1),
     Case("a pass a step", "packed", "grpo", settings={"step_rows": None}),
     Case("two objectives", "packed", "both", settings={"importance_cap": 2.0}),
-    Case("checkpointing in bfloat16", "packed", settings={"checkpointing": True, "dtype": "bfloat16"}),
+    Case("checkpointing", "packed", settings={"checkpointing": True}),
+    # passes enough for all: products of bfloat16 round otherwise where a pass is cut
+    Case("bfloat16", "packed", lora=LORA, settings={"dtype": "bfloat16", "micro_batch_tokens": 64}),
 ]
 MODES = {"plain": {"workers": 2}, "sharded": {"workers": 2, "shard": True}}
 
@@ -154,12 +160,12 @@ def both_versions(
 ) -> list[Learned]:
     """Version 1, and version 2 from the files of version 1 by a learner that has not made it."""
     parents = [root / case.base, folder / "p@1", folder / "p@2"]
-    return [
-        Learner(config, seed=3, group=group).learn(
-            **arguments(case, root, number, parents[number - 1], parents[number])
-        )
-        for number in (1, 2)
-    ]
+    learned = []
+    for number in (1, 2):
+        order = arguments(case, root, number, parents[number - 1], parents[number])
+        learned.append(Learner(config, seed=3, group=group).learn(**order))
+        group.totals([0.0])  # the others wait until the first has saved it
+    return learned
 
 
 @pytest.fixture(scope="module")
@@ -192,11 +198,14 @@ def together(
             order = arguments(case, root, 2, root / "alone" / case.name / "p@1", path)
             learner = Learner(make(**case.settings, **more), seed=3, group=group)
             found["resumed", mode] = [learner.learn(**order)]
+            order = arguments(case, root, 1, root / case.base, root / mode / "again")
+            learner = Learner(make(**case.settings, **more), seed=3, group=group)
+            found["again", mode] = [learner.learn(**order)]
             order = arguments(cases[0], root, 1, root / "broken", root / mode / "refused")
             found["refused", mode] = [Learner(make(**more), seed=3, group=group).learn(**order)]
         return found
 
-    return in_processes(work, 2, retries=0)
+    return in_processes(work, 2, retries=0, folder=root / "training")
 
 
 def test_the_parts_of_the_group_are_all_the_same_to_one_process() -> None:
@@ -257,9 +266,8 @@ def test_every_row_of_a_step_counts_once(
     assert packed or any(part.rows[: len(last)] == last for part in counted)
 
 
-def close(a: torch.Tensor, b: torch.Tensor, case: Case) -> bool:
+def close(a: torch.Tensor, b: torch.Tensor, rounding: float) -> bool:
     """Whether two tensors are equal up to the rounding of the sums that led to them."""
-    rounding = 2e-2 if case.settings.get("dtype") == "bfloat16" else 1e-5
     return float((a - b).abs().max()) <= rounding * float(b.abs().max())
 
 
@@ -276,7 +284,7 @@ def check_alike(found: Path, expected: Path, case: Case) -> None:
     assert list(mine) == list(theirs)
     for name, weight in mine.items():
         assert (weight.dtype, weight.shape) == (theirs[name].dtype, theirs[name].shape)
-        assert close(weight, theirs[name], case), name
+        assert close(weight, theirs[name], case.rounding), name
     a, b = (torch.load(p / checkpoints.OPTIMIZER, weights_only=True) for p in (found, expected))
     assert a["step"] == b["step"]
     assert a["optimizer"]["param_groups"] == b["optimizer"]["param_groups"]
@@ -286,10 +294,11 @@ def check_alike(found: Path, expected: Path, case: Case) -> None:
         assert {k: (type(v), v.dtype, v.shape) for k, v in values.items()} == {
             k: (type(v), v.dtype, v.shape) for k, v in others.items()
         }
-        assert all(close(value, others[name], case) for name, value in values.items())
+        assert all(close(value, others[name], 1e-4) for name, value in values.items())
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_it_is_the_version_of_one_process(
@@ -299,7 +308,6 @@ def test_it_is_the_version_of_one_process(
     alone: dict[str, list[Learned]],
     together: dict[tuple[str, str], list[Learned]],
 ) -> None:
-    rounding = 2e-2 if case.settings.get("dtype") == "bfloat16" else 1e-4
     for number, (one, many) in enumerate(zip(alone[case.name], together[case.name, mode], strict=True), 1):
         assert one.accepted
         assert many.accepted
@@ -317,7 +325,7 @@ def test_it_is_the_version_of_one_process(
             )
             for name in ("loss", "entropy", "grad_norm", "clip_fraction", "sampling_gap"):
                 mine, theirs = getattr(a, name), getattr(b, name)
-                assert mine == (None if theirs is None else pytest.approx(theirs, rel=rounding)), name
+                assert mine == (None if theirs is None else pytest.approx(theirs, rel=1e-4)), name
             if mode == "sharded":
                 assert a.kl is None
             else:
@@ -329,6 +337,7 @@ def test_it_is_the_version_of_one_process(
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_the_files_of_one_serve_the_other(
     mode: str,
@@ -348,6 +357,16 @@ def test_the_files_of_one_serve_the_other(
 
 
 @pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", MODES)
+def test_what_is_trained_again_is_the_same(
+    mode: str, together: dict[tuple[str, str], list[Learned]]
+) -> None:
+    assert together["again", mode][0].sha256 == together[CASES[4].name, mode][0].sha256
+
+
+@pytest.mark.ray
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_all_of_them_refuse(mode: str, root: Path, together: dict[tuple[str, str], list[Learned]]) -> None:
     (refused,) = together["refused", mode]
@@ -358,13 +377,13 @@ def test_all_of_them_refuse(mode: str, root: Path, together: dict[tuple[str, str
     assert not list((root / mode).glob("refused*"))
 
 
-def left_behind() -> set[Path]:
-    return {*Path(tempfile.gettempdir()).glob("ludus-*"), *Path.home().glob("ray_results/*")}
-
-
 @pytest.mark.ray
+@pytest.mark.slow
 def test_the_arena_has_them_learn(cluster: None, root: Path, tmp_path: Path) -> None:
-    before, handler = left_behind(), signal.getsignal(signal.SIGINT)
+    class Learners(LearnerWorker):
+        def doomed(self) -> None:
+            raise WorkersFailed("expected chalk, got none")
+
     learned = {}
     for workers in (1, 2):
         folder = tmp_path / str(workers)
@@ -372,52 +391,48 @@ def test_the_arena_has_them_learn(cluster: None, root: Path, tmp_path: Path) -> 
         checkpoints.adopt(folder / "checkpoints" / "solver@0", root / "padded")
         write_parquet(rows_for(SparkVocabulary(), "answer_key", 22), folder / "b.parquet")
         order = LearnOrder("solver", "solver@0", "solver@1", "b.parquet", 0)
-        learned[workers] = LearnerWorker(folder, config).learn(order)
+        if workers == 1:
+            learned[1] = LearnerWorker(folder, config).learn(order)
+            continue
+        pool = RayPool(Learners, (folder, config), count=1, cpus=0.5, retries=0, noticed=[])
+        # a version that could not be trained stops no run
+        assert pool.map("doomed", [()]) == [Failed("expected chalk, got none")]
+        (learned[2],) = pool.map("learn", [(order,)])
     assert learned[2].accepted
     assert learned[2].updates[-1].loss == pytest.approx(learned[1].updates[-1].loss, rel=1e-4)
     check_alike(*(tmp_path / n / "checkpoints" / "solver@1" for n in ("2", "1")), CASES[0])
-    assert left_behind() <= before
-    assert signal.getsignal(signal.SIGINT) is handler
+    assert [p.name for p in (tmp_path / "2" / "checkpoints").iterdir()] == ["solver@0", "solver@1"]
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_one_that_dies_is_started_again_and_one_that_fails_is_told(cluster: None, tmp_path: Path) -> None:
-    make = configured
-
     def work() -> None:
-        group = joined(make(workers=2))
-        if group.rank == 1:
+        import torch.distributed as dist
+
+        if dist.get_rank() == 1:
             if not (tmp_path / "dead").exists():
                 (tmp_path / "dead").touch()
                 os.kill(os.getpid(), signal.SIGKILL)
             raise ValueError("no more chalk")
-        group.totals([1.0])  # waits for the other
+        dist.barrier()  # waits for the other
 
-    before = left_behind()
+    home, handler = set(Path.home().iterdir()), signal.getsignal(signal.SIGINT)
     with pytest.raises(WorkersFailed, match="process 1: ValueError: no more chalk"):
-        in_processes(work, 2, retries=1)
-    assert (tmp_path / "dead").exists()
-    assert left_behind() <= before
+        in_processes(work, 2, retries=1, folder=tmp_path / "training")
+    # nothing is left behind
+    assert [p.name for p in tmp_path.iterdir()] == ["dead"]
+    assert set(Path.home().iterdir()) == home
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
-@pytest.mark.ray
-def test_a_full_disk_is_the_error_that_it_is_to_one_process(
-    cluster: None, root: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "file").touch()
-    order = arguments(CASES[0], root, 1, root / "padded", tmp_path / "file" / "p@1")
-    with pytest.raises(CheckpointError, match="make room on the disk"):
-        learn_in_parallel(configured(workers=2), seed=3, retries=0, **order)
-
-
-@pytest.mark.ray
-def test_a_version_that_could_not_be_trained_stops_no_run(cluster: None) -> None:
-    class Doomed:
-        def learn(self, what: str) -> None:
-            raise WorkersFailed(f"expected {what}, got none")
-
-    pool = RayPool(Doomed, (), count=1, cpus=0.1, retries=0, noticed=[])
-    assert pool.map("learn", [("chalk",)]) == [Failed("expected chalk, got none")]
+def test_a_full_disk_is_the_error_that_it_is_to_one_process() -> None:
+    full, waited = CheckpointError("make room on the disk"), RuntimeError("Connection closed\nby peer")
+    assert _told({0: full, 1: waited}) is full
+    assert _told({1: waited}).args == (
+        "expected all processes to train to the end, got: process 1: RuntimeError: Connection closed "
+        "by peer",
+    )
 
 
 def test_a_cut_needs_several() -> None:
