@@ -103,6 +103,7 @@ class Learner:
                 self.config,
                 seed=derive(self.seed, "lora", policy),
                 group=self.group,
+                packed=not isinstance(vocabulary, SparkVocabulary),
             )
         batch = Batch(rows, vocabulary, self.config)
         teacher = _Teacher(trainee, batch, self.config)

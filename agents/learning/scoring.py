@@ -73,10 +73,14 @@ def padded(rows: Sequence[Tokens], pad: int) -> tuple[Tensor, Tensor]:
 
 def score_packed(model: Any, packed: Packed) -> Scored:
     """Score rows that lie end to end; the last layer is computed at the tokens that are needed alone."""
+    mask = packed.visible
+    if model.config._attn_implementation == "eager":  # which adds the mask to the scores
+        dtype = torch.bfloat16 if torch.is_autocast_enabled(mask.device.type) else model.dtype
+        mask = torch.zeros(mask.shape, dtype=dtype).masked_fill(~mask, torch.finfo(dtype).min)
     logits = model(
         input_ids=packed.ids,
         position_ids=packed.positions,
-        attention_mask=packed.visible,
+        attention_mask=mask,
         use_cache=False,
         logits_to_keep=packed.keep,
     ).logits[0]  # (K, V)

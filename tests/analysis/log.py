@@ -74,7 +74,8 @@ def round_rows(at: int) -> RoundRows:
     row = replace(
         example(Round, at, 0),
         requested=4, proposed=4, valid=3, duplicate=1, admitted=2, attempts=2, correct=1,
-        mean_difficulty=4.0 + 2 * at, state={"library_size": 7 + at}, previous_commit_seconds=0.5, peak_memory={"arena": 0.25 + at, "learnerworker 0": 0.5},
+        mean_difficulty=4.0 + 2 * at, state={"library_size": 7 + at}, previous_commit_seconds=0.5,
+        peak_memory={"arena": 0.25 + at, "learnerworker 0": 0.5},
         generated_tokens=1000, trained_tokens=500, generating_seconds=5.0, seconds=10.0, **seconds,
     )  # fmt: skip
     rows = RoundRows(rounds=[row])

@@ -349,14 +349,15 @@ def test_the_reference_is_the_first_version(chat: Path, tmp_path: Path, lora: Lo
     assert d.updates[0].loss > c.updates[0].loss + 1e-3
 
 
-def test_a_loss_that_runs_away_is_refused(chat: Path, tmp_path: Path) -> None:
-    wild = CONFIG.model_copy(
-        update={"epochs": 30, "warmup_steps": 0, "max_grad_norm": 1e9, "divergence": 0.5}
-    )
-    learned = Learner(wild, seed=0).learn(
-        policy="q", parent="q@0", parent_path=chat, version="q@1", path=tmp_path / "q@1",
-        rows=worded(chat), lr=1.0, vocabulary=vocabulary_of(chat, chat=True), first=chat,
-    )  # fmt: skip
+def test_a_loss_that_runs_away_is_refused(
+    chat: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def uphill(model: LlamaForCausalLM, config: LearnerConfig) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(model.parameters(), lr=config.lr, maximize=True)
+
+    monkeypatch.setattr("agents.learning.trainee.new_optimizer", uphill)
+    wild = CONFIG.model_copy(update={"epochs": 30, "divergence": 0.5})
+    learned = teach(chat, tmp_path / "q@1", wild, worded(chat), lora=None)
     assert not learned.accepted and learned.reason is not None
     assert learned.reason.startswith("diverged: the mean loss rose from")
     assert not (tmp_path / "q@1").exists()
