@@ -364,8 +364,10 @@ class RayCluster(Cluster):
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         # Ray lowers the priority of its workers, which here are the whole job
         os.environ.setdefault("RAY_worker_niceness", "0")
-        # a learner's second thread that spins while it waits takes the core from everything else
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        if config.engine.kind == "spark":
+            # A learner's second thread that spins while it waits takes the core from everything else; larger
+            # models, whose engines and learners take turns, lose more by waking a thread for every product.
+            os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         import ray
 
         c = config.cluster
