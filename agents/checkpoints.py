@@ -7,6 +7,7 @@ and renamed when it is whole, so a version that exists is complete.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -18,14 +19,17 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from agents import spark
 
 WEIGHTS = "model.safetensors"
 ADAPTER = "adapter_model.safetensors"
+ADAPTER_CONFIG = "adapter_config.json"
 OPTIMIZER = "optimizer.pt"
+_PREFIX, _DOWN, _UP = "base_model.model.", ".lora_A.weight", ".lora_B.weight"
+"""How peft names an adapter's two matrices."""
 _BLOCK = 1 << 22
 
 
@@ -178,14 +182,29 @@ def load_model(folder: Path, base: Path | None = None, dtype: torch.dtype = torc
 
 
 def merged(folder: Path, base: Path, dtype: torch.dtype) -> dict[str, Tensor]:
-    """A version's weights by name, an adapter merged into ``base``; tied weights once."""
+    """A version's weights by name, an adapter merged into ``base``; tied weights once.
+
+    One weight at a time is in float32, so that no second model is held in memory.
+    """
+    source = _base_of(folder, base) if is_adapter(folder) else folder
     state: dict[str, Tensor] = {}
-    seen: set[int] = set()
-    for name, tensor in load_model(folder, base, dtype).state_dict().items():
-        if tensor.data_ptr() in seen:
+    for file in _weights(source):
+        state |= {name: weight.to(dtype) for name, weight in load_file(file).items()}
+    if not is_adapter(folder):
+        return state
+    settings = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+    scale = float(settings["lora_alpha"]) / int(settings["r"])
+    adapter = load_file(folder / ADAPTER)
+    for name, down in adapter.items():
+        if not name.endswith(_DOWN):
             continue
-        seen.add(tensor.data_ptr())
-        state[name] = tensor
+        stem = name.removesuffix(_DOWN)
+        change = scale * (adapter[f"{stem}{_UP}"].float() @ down.float())
+        weight = f"{stem.removeprefix(_PREFIX)}.weight"
+        whole = state[weight].float()
+        if whole.shape != change.shape:  # a layer that keeps its weight transposed, as GPT-2's do
+            change = change.T
+        state[weight] = (whole + change).to(dtype)
     return state
 
 

@@ -365,8 +365,8 @@ class RayCluster(Cluster):
         # Ray lowers the priority of its workers, which here are the whole job
         os.environ.setdefault("RAY_worker_niceness", "0")
         if config.engine.kind == "spark":
-            # A learner's second thread that spins while it waits takes the core from everything else; larger
-            # models, whose engines and learners take turns, lose more by waking a thread for every product.
+            # A learner's second thread that spins while it waits takes the core from everything else.
+            # Larger models, whose engines and learners take turns, lose more by waking a thread each time.
             os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         import ray
 

@@ -18,6 +18,9 @@ from torch import Tensor
 
 from agents.learning.packing import Packed, Tokens
 
+_TOGETHER = 1 << 21
+"""Logits that are turned into probabilities at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scored:
@@ -29,13 +32,27 @@ class Scored:
     """(R, T), 0 where ``mask`` is False."""
     mask: Tensor
     """(R, T), True at completion tokens."""
-    scores: Tensor
-    """(N, V) log-probabilities of all tokens at the N completion tokens, detached, row after row."""
+    logits: Tensor
+    """(K, V), detached: what the probabilities of all tokens come of where completion tokens are predicted."""
+    source: Tensor | None = None
+    """(N,), which of the K each of the N completion tokens is predicted from, row after row; None: its own."""
+    entropies: Tensor | None = None
+    """(K,) of the distributions, nats; None where they are not known yet."""
+
+    @property
+    def scores(self) -> Tensor:
+        """(N, V) log-probabilities of all tokens at the N completion tokens, detached, row after row."""
+        if self.source is None:
+            return self.logits
+        return torch.log_softmax(self.logits.float(), dim=-1)[self.source]
 
     @property
     def entropy(self) -> Tensor:
         """Sum over completion tokens of the entropy of the distribution there, nats."""
-        return -(self.scores.exp() * self.scores).sum()
+        if self.entropies is not None:
+            return self.entropies[self.source].sum()
+        scores = self.scores
+        return -(scores.exp() * scores).sum()
 
 
 @contextmanager
@@ -84,6 +101,47 @@ def score_packed(model: Any, packed: Packed) -> Scored:
         use_cache=False,
         logits_to_keep=packed.keep,
     ).logits[0]  # (K, V)
-    scores = torch.log_softmax(logits.float(), dim=-1)
-    logprobs = scores[packed.source, packed.target]  # (N,)
-    return Scored(packed.rows, packed.matrix(logprobs), packed.mask(), scores.detach()[packed.source])
+    logprobs, entropies = _TokenLogprobs.apply(logits, packed.source, packed.target)  # (N,), (K,)
+    return Scored(
+        packed.rows, packed.matrix(logprobs), packed.mask(), logits.detach(), packed.source, entropies
+    )
+
+
+class _TokenLogprobs(torch.autograd.Function):
+    """log softmax(``logits`` (K, V))[``source``, ``target``] (N,) and the entropies (K,), in float32.
+
+    A few rows at a time, forward and backward: a matrix of all log-probabilities would be the largest thing
+    in a step, made and thrown away several times over.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        norms = logits.new_empty(len(logits), dtype=torch.float32)
+        entropies = torch.empty_like(norms)
+        for some in _slices(logits):
+            own = logits[some].float()
+            norms[some] = own.logsumexp(dim=-1)
+            scores = own - norms[some, None]
+            entropies[some] = -(scores.exp() * scores).sum(dim=-1)
+        ctx.save_for_backward(logits, norms, source, target)
+        ctx.mark_non_differentiable(entropies)
+        return logits[source, target].float() - norms[source], entropies
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        logits, norms, source, target = ctx.saved_tensors
+        gradient = gradients[0]
+        whole = torch.zeros_like(norms).index_add_(0, source, gradient)
+        found = torch.empty_like(logits)
+        for some in _slices(logits):
+            part = (logits[some].float() - norms[some, None]).exp_().mul_(-whole[some, None])
+            (here,) = ((source >= some.start) & (source < some.stop)).nonzero(as_tuple=True)
+            at = (source[here] - some.start, target[here])
+            found[some] = part.index_put_(at, gradient[here], accumulate=True)
+        return found, None, None
+
+
+def _slices(logits: Tensor) -> list[slice]:
+    """Slices of rows that are a few megabytes each."""
+    size = max(1, _TOGETHER // logits.shape[1])
+    return [slice(at, at + size) for at in range(0, len(logits), size)]

@@ -9,6 +9,9 @@ import torch
 
 from agents import checkpoints, spark
 from agents.checkpoints import CheckpointError
+from agents.config import LearnerConfig, LoraSettings
+from agents.learning.trainee import Trainee
+from tests.agents import tiny
 
 
 @pytest.fixture
@@ -73,3 +76,21 @@ def test_what_cannot_be_written_is_a_clear_error(saved: tuple[Path, str], tmp_pa
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(CheckpointError, match="make room on the disk"):
         checkpoints.save(tmp_path / "file" / "p@2", checkpoints.load_model(folder), None, 0)
+
+
+def test_weights_are_merged_as_peft_merges_them(tmp_path: Path) -> None:
+    base = tiny.save(tmp_path / "p@0")
+    trainee = Trainee.load("p@0", base, base, LoraSettings(rank=4, alpha=12.0), LearnerConfig(), seed=1)
+    generator = torch.Generator().manual_seed(0)
+    for name, weight in trainee.model.named_parameters():
+        if "lora_B" in name:
+            weight.data = torch.randn(weight.shape, generator=generator)
+    trainee.save(tmp_path / "p@1", like=None)
+    found = checkpoints.merged(tmp_path / "p@1", base, torch.float32)
+    whole = checkpoints.load_model(tmp_path / "p@1", base).state_dict()
+    assert set(found) == set(whole) - {"lm_head.weight"}  # tied
+    changed = 0
+    for name, weight in checkpoints.merged(base, base, torch.float32).items():
+        torch.testing.assert_close(found[name], whole[name], atol=1e-5, rtol=1e-5)
+        changed += not torch.equal(found[name], weight)
+    assert changed == 14  # seven layers in each of two blocks
