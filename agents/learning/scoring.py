@@ -33,9 +33,9 @@ class Scored:
     mask: Tensor
     """(R, T), True at completion tokens."""
     logits: Tensor
-    """(K, V), detached: what the probabilities of all tokens come of where completion tokens are predicted."""
+    """(K, V), detached: logits of all tokens where completion tokens are predicted, or their log-softmax."""
     source: Tensor | None = None
-    """(N,), which of the K each of the N completion tokens is predicted from, row after row; None: its own."""
+    """(N,), which of the K predicts each of the N completion tokens, row after row; None: N of N."""
     entropies: Tensor | None = None
     """(K,) of the distributions, nats; None where they are not known yet."""
 
