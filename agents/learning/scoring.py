@@ -33,7 +33,7 @@ class Scored:
     mask: Tensor
     """(R, T), True at completion tokens."""
     logits: Tensor
-    """(K, V), detached: logits of all tokens where completion tokens are predicted, or their log-softmax."""
+    """(K, V), detached: logits of all tokens at the tokens needed, or their log-softmax."""
     source: Tensor | None = None
     """(N,), which of the K predicts each of the N completion tokens, row after row; None: N of N."""
     entropies: Tensor | None = None
@@ -101,7 +101,8 @@ def score_packed(model: Any, packed: Packed) -> Scored:
         use_cache=False,
         logits_to_keep=packed.keep,
     ).logits[0]  # (K, V)
-    logprobs, entropies = _TokenLogprobs.apply(logits, packed.source, packed.target)  # (N,), (K,)
+    made = _TokenLogprobs.apply(logits, packed.source, packed.target)  # type: ignore[no-untyped-call]  # type: ignore[no-untyped-call]
+    logprobs, entropies = made  # (N,), (K,)
     return Scored(
         packed.rows, packed.matrix(logprobs), packed.mask(), logits.detach(), packed.source, entropies
     )
