@@ -39,7 +39,7 @@ from arena.domains.base import Solution
 from arena.envs import Episode, SolveEnv
 from arena.run_files import CHECKPOINTS
 from arena.settings import load
-from benchmarks.sides import Side, Spread
+from benchmarks.sides import Idle, Side, Spread
 from culture.seeds import derive, generator
 
 POLICY = "bench"
@@ -185,38 +185,49 @@ def compare(model: Model, rows: int, repeats: int) -> None:
         try:
             arena(attempts(model, rows, -1))  # makes the actor's engine
             with Side("vllm", bare, model, folder) as side:
-                side.ask(attempts(model, rows, -1))
+                actors = list(cluster.engines._pids.values())
+                sides = [Turn(arena, actors), Turn(side.ask, [side.pid])]
                 for workload in (attempts, proposals):
-                    _workload(model.name, workload, [arena, side.ask], model, rows, repeats)
+                    _workload(workload, sides, model, rows, repeats)
         finally:
             cluster.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A side: what it does with a job, and its processes."""
+
+    generate: Callable[[Job], tuple[float, int]]
+    pids: list[int]
+
+
 def _workload(
-    name: str,
     workload: Callable[[Model, int, int], Job],
-    sides: Sequence[Callable[[Job], tuple[float, int]]],
+    sides: Sequence[Turn],
     model: Model,
     rows: int,
     repeats: int,
 ) -> None:
     for side in sides:
-        side(workload(model, rows, -2))  # grammars of the patterns are compiled once
-    ratios, rates, lengths = [], [], []
+        side.generate(workload(model, rows, -2))  # grammars of the patterns are compiled once
+    idle = Idle()
+    ratios, rates, lengths, prompt = [], [], [], 0
     for turn in range(repeats):
         job = workload(model, rows, turn)
-        found = {}
+        found = [0.0, 0.0]
         for at in (0, 1) if turn % 2 == 0 else (1, 0):
-            seconds, tokens = sides[at](job)
+            with idle.watching(*sides[1 - at].pids):
+                seconds, tokens = sides[at].generate(job)
             found[at] = tokens / seconds
             lengths.append(tokens / rows)
         ratios.append(found[0] / found[1])
-        rates.append((found[0], found[1]))
+        rates.append(found)
+        prompt += sum(map(len, job.prompts))
     ours, theirs = (Spread.of([rate[k] for rate in rates]).median for k in (0, 1))
-    prompt = sum(map(len, job.prompts)) / rows
     print(
-        f"{name:>12} {workload.__name__:<9} {Spread.of(ratios)} times bare vLLM; arena {ours:,.0f}, bare "
-        f"{theirs:,.0f} tokens/s; {rows} rows of {prompt:.0f} + {sum(lengths) / len(lengths):.1f} tokens",
+        f"{model.name:>12} {workload.__name__:<9} {Spread.of(ratios)} times bare vLLM; arena {ours:,.0f}, "
+        f"bare {theirs:,.0f} tokens/s; {rows} rows of {prompt / rows / repeats:.0f} + "
+        f"{sum(lengths) / len(lengths):.1f} tokens; whoever waited took {idle.share:.0%} of a core at most",
         flush=True,
     )
 

@@ -6,7 +6,8 @@ import multiprocessing
 import statistics
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -77,19 +78,26 @@ def _serve(pipe: Connection, make: Callable[..., Callable[[Any], Any]], args: tu
 
 
 class Idle:
-    """CPU seconds that processes used while they should have been idle."""
+    """How much CPU processes used while they should have been idle."""
 
-    def __init__(self, pids: Sequence[int]) -> None:
-        self._processes = [psutil.Process(pid) for pid in pids]
-        self._before = self._used()
-        self._started = time.perf_counter()
+    def __init__(self) -> None:
+        self.share = 0.0
+        """The most of a core that any of them took in any turn of others; no unit."""
 
-    def _used(self) -> float:
-        return sum(sum(p.cpu_times()[:2]) for p in self._processes)
+    @contextmanager
+    def watching(self, *pids: int) -> Iterator[None]:
+        """``pids`` should be idle within the block."""
+        processes = [psutil.Process(pid) for pid in pids]
+        before, started = [_used(p) for p in processes], time.perf_counter()
+        yield
+        seconds = time.perf_counter() - started
+        for process, used in zip(processes, before, strict=True):
+            self.share = max(self.share, (_used(process) - used) / seconds)
 
-    def share(self) -> float:
-        """CPU seconds a second since this was made."""
-        return (self._used() - self._before) / (time.perf_counter() - self._started)
+
+def _used(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 @dataclass(frozen=True, slots=True)

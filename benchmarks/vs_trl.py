@@ -58,7 +58,7 @@ from arena.domains.base import Solution
 from arena.run_files import BATCHES, CHECKPOINTS
 from arena.workers import EngineWorker, LearnerWorker, LearnOrder
 from benchmarks.engine import POLICY, SMOLLM2, one_policy
-from benchmarks.sides import Side, Spread
+from benchmarks.sides import Idle, Side, Spread
 from culture.records import BatchRow
 from culture.seeds import derive, generator
 
@@ -285,16 +285,19 @@ def steps_a_second(steps: int, threads: int) -> None:
         ):
             sides = {side.name: side for side in (theirs, skipping, whole)}
             found: dict[str, list[Step]] = {name: [] for name in sides}
+            idle = Idle()
             for number in range(steps + 1):
                 names = list(sides)
                 for name in names[number % 3 :] + names[: number % 3]:
-                    found[name].append(sides[name].ask(number))
+                    with idle.watching(*(sides[other].pid for other in names if other != name)):
+                        found[name].append(sides[name].ask(number))
                 last = [found[name][-1] for name in names]
                 assert all(step.asked == last[0].asked for step in last), "prompts differ"
     lengths = [len(ids) for step in found["TRL"] for ids in step.asked]
     print(
         f"{PROMPTS} prompts of {min(lengths)} to {max(lengths)} tokens x {GROUP} completions of at most "
-        f"{COMPLETION}, {threads} threads, {steps} steps after one that is not counted"
+        f"{COMPLETION}, {threads} threads, {steps} steps after one that is not counted; "
+        f"whoever waited took {idle.share:.0%} of a core at most"
     )
     trl_steps = found.pop("TRL")[1:]
     _row("TRL", trl_steps)
@@ -441,10 +444,12 @@ def tokens_a_second(steps: int, threads: int) -> None:
             Side("learner", learner, kind, threads, Path(scratch)) as mine,
             Side("bare", bare, kind, threads) as theirs,
         ):
-            ratios, rates = [], []
+            idle, ratios, rates = Idle(), [], []
             for number in range(steps + 1):
-                sides = (mine, theirs) if number % 2 else (theirs, mine)
-                took = {side.name: side.ask(number) for side in sides}
+                took = {}
+                for side, other in ((mine, theirs), (theirs, mine))[:: 1 if number % 2 else -1]:
+                    with idle.watching(other.pid):
+                        took[side.name] = side.ask(number)
                 (ours, tokens), (other, same) = took["learner"], took["bare"]
                 assert tokens == same, f"expected {same} tokens, got {tokens}"
                 if number:
@@ -454,7 +459,7 @@ def tokens_a_second(steps: int, threads: int) -> None:
         print(
             f"{kind:>7}: {Spread.of(ratios)} times bare transformers and peft; learner {own:,.0f}, bare "
             f"{others:,.0f} tokens/s; {ROWS} rows of {tokens / ROWS:.1f} tokens, {STEP_ROWS[kind]} a step, "
-            f"{threads} threads",
+            f"{threads} threads; whoever waited took {idle.share:.0%} of a core at most",
             flush=True,
         )
 
@@ -465,8 +470,6 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
-    # a thread that spins while it waits takes the core from whoever's turn it is
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     (tokens_a_second if options.learner else steps_a_second)(options.steps, options.threads)
 
 

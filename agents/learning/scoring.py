@@ -101,7 +101,7 @@ def score_packed(model: Any, packed: Packed) -> Scored:
         use_cache=False,
         logits_to_keep=packed.keep,
     ).logits[0]  # (K, V)
-    made = _TokenLogprobs.apply(logits, packed.source, packed.target)  # type: ignore[no-untyped-call]  # type: ignore[no-untyped-call]
+    made = _TokenLogprobs.apply(logits, packed.source, packed.target)  # type: ignore[no-untyped-call]
     logprobs, entropies = made  # (N,), (K,)
     return Scored(
         packed.rows, packed.matrix(logprobs), packed.mask(), logits.detach(), packed.source, entropies

@@ -116,6 +116,9 @@ class Failing:
             results.append(Failed("the actor died") if lost else self.inner.call(method, *piece))
         return results
 
+    def peak_memory(self) -> dict[str, float]:
+        return self.inner.peak_memory()
+
 
 Wrap = Callable[[str, Pool], Pool]
 
