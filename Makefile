@@ -29,6 +29,7 @@ test-llm: $(STAMP_LLM)
 
 lint: $(STAMP)
 	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 
 clean:

@@ -272,8 +272,8 @@ class LearnerConfig(BaseModel):
     first by more than this, in nats a token for cross-entropy."""
     workers: int = Field(default=1, ge=1, le=4096)
     """Processes that train one policy together, each on a GPU of its own where there are any; the rows of
-    an optimizer step are shared out among them. In processes. Part of what fixes a run's numbers, since
-    floats are summed in another order."""
+    an optimizer step are shared out among them. In processes. Starting them takes some ten
+    seconds a version. Part of what fixes a run's numbers, since floats are summed in another order."""
     shard: bool = False
     """Cut weights, gradients and optimizer state over the ``workers``, for a policy that does not fit one
     of them; else each has all of it. No unit."""

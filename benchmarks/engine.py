@@ -9,6 +9,11 @@ every turn has prompts that neither has seen.
 * *attempts*: problems, some with a note to read, as solvers are shown them;
 * *proposals*: briefs, each held to the domain's pattern (not for ``spark``, which is free).
 
+The arena's engine begins every call with an empty prefix cache, so that what it gives depends on the
+requests alone; so does the bare side, outside the time that is taken, as it would have to with new weights.
+A third line says what keeping the cache from call to call would be worth where briefs begin alike: there
+the bare side keeps its own.
+
     python -m benchmarks.engine [--models smollm2 spark] [--rows 64] [--repeats 5]
 
 ``spark`` is a model of 4 layers and width 128, and one of the size of the preset ``spark`` (with heads of
@@ -23,7 +28,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +58,8 @@ class Job:
     requests: list[Request]
     prompts: list[list[int]]
     sampling: Sampling
+    keep: bool = False
+    """Whether the bare side starts with the prefixes of its last job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +137,11 @@ def proposals(model: Model, rows: int, turn: int) -> Job:
     return _job(model, "proposals", turn, texts, patterns, config.engine.proposal_tokens)
 
 
+def proposals_kept(model: Model, rows: int, turn: int) -> Job:
+    """Other proposals, before which the bare side keeps its prefix cache."""
+    return replace(proposals(model, rows, turn + 1000), keep=True)
+
+
 def _job(
     model: Model,
     name: str,
@@ -159,6 +171,8 @@ def bare(model: Model, folder: Path) -> Callable[[Job], tuple[float, int]]:
     def answer(job: Job) -> tuple[float, int]:
         params = [ours._params(request, job.sampling) for request in job.requests]
         prompts = [{"prompt_token_ids": ids} for ids in job.prompts]
+        if not job.keep:
+            llm.reset_prefix_cache()
         started = time.perf_counter()
         outputs = llm.generate(prompts, params, use_tqdm=False)
         seconds = time.perf_counter() - started
@@ -187,7 +201,9 @@ def compare(model: Model, rows: int, repeats: int) -> None:
             with Side("vllm", bare, model, folder) as side:
                 actors = list(cluster.engines._pids.values())
                 sides = [Turn(arena, actors), Turn(side.ask, [side.pid])]
-                for workload in (attempts, proposals):
+                # terse briefs are shorter than the blocks in which prefixes are kept
+                kept = [proposals_kept] if model.config.engine.form == "natural" else []
+                for workload in (attempts, proposals, *kept):
                     _workload(workload, sides, model, rows, repeats)
         finally:
             cluster.close()
@@ -225,7 +241,7 @@ def _workload(
         prompt += sum(map(len, job.prompts))
     ours, theirs = (Spread.of([rate[k] for rate in rates]).median for k in (0, 1))
     print(
-        f"{model.name:>12} {workload.__name__:<9} {Spread.of(ratios)} times bare vLLM; arena {ours:,.0f}, "
+        f"{model.name:>12} {workload.__name__:<14} {Spread.of(ratios)} times bare vLLM; arena {ours:,.0f}, "
         f"bare {theirs:,.0f} tokens/s; {rows} rows of {prompt / rows / repeats:.0f} + "
         f"{sum(lengths) / len(lengths):.1f} tokens; whoever waited took {idle.share:.0%} of a core at most",
         flush=True,

@@ -76,11 +76,8 @@ def reward(text: str) -> float:
 def prompts(step: int) -> list[str]:
     """The problems of one step, as solvers are shown them."""
     rng = generator(0, "bench", "grpo", step)
-    domains = [make_domain(name) for name in ("arithmetic", "transforms")]
-    return [
-        domain.pose(domain.sample(rng, 4.0), "natural")
-        for domain in (domains[i % 2] for i in range(PROMPTS))
-    ]
+    domain = make_domain("arithmetic")
+    return [domain.pose(domain.sample(rng, 4.0), "natural") for _ in range(PROMPTS)]
 
 
 def settings(threads: int, overrides: Sequence[str] = ()) -> RunConfig:
@@ -320,12 +317,11 @@ def _row(name: str, steps: Sequence[Step]) -> None:
     )
 
 
-ROWS = PROMPTS * GROUP
-STEP_ROWS = {"shared": ROWS, "apart": 32}
+STEP_ROWS = {"shared": PROMPTS * GROUP, "apart": 32}
 
 
 def batch(kind: str, number: int, vocabulary: Vocabulary) -> list[BatchRow]:
-    """64 rows: completions of 12 tokens to 8 prompts, or worked keys of as many problems."""
+    """The rows of a step: completions of 12 tokens to 8 prompts, or worked keys of as many problems."""
     rng = generator(0, "bench", kind, number)
     shared = kind == "shared"
     found: list[tuple[str, str, list[int]]] = []
@@ -335,7 +331,7 @@ def batch(kind: str, number: int, vocabulary: Vocabulary) -> list[BatchRow]:
     else:
         for domain in (make_domain(name) for name in ("arithmetic", "transforms")):
             anchors = [a for a in domain.anchors(16) if a.cell in domain.core_cells]
-            for at in rng.permutation(len(anchors))[: ROWS // 2]:
+            for at in rng.permutation(len(anchors))[: STEP_ROWS[kind] // 2]:
                 a = anchors[at]
                 key = domain.key(a.spec, Solution(a.answer_key, a.worked, 0), "natural")
                 found.append((domain.pose(a.spec, "natural"), key, vocabulary.completion(key)))
@@ -430,8 +426,7 @@ def bare(kind: str, threads: int) -> Callable[[int], tuple[float, int]]:
         rows = batch(kind, number, vocabulary)
         started = time.perf_counter()
         pairs = [(vocabulary.prompt(r.prompt), list(r.token_ids)) for r in rows]
-        for at in range(0, len(pairs), STEP_ROWS[kind]):
-            step(pairs[at : at + STEP_ROWS[kind]])
+        step(pairs)
         return time.perf_counter() - started, sum(len(p) + len(c) for p, c in pairs)
 
     return train
@@ -458,7 +453,7 @@ def tokens_a_second(steps: int, threads: int) -> None:
         own, others = (statistics.median(rate[k] for rate in rates) for k in (0, 1))
         print(
             f"{kind:>7}: {Spread.of(ratios)} times bare transformers and peft; learner {own:,.0f}, bare "
-            f"{others:,.0f} tokens/s; {ROWS} rows of {tokens / ROWS:.1f} tokens, {STEP_ROWS[kind]} a step, "
+            f"{others:,.0f} tokens/s; {STEP_ROWS[kind]} rows of {tokens / STEP_ROWS[kind]:.1f} tokens, "
             f"{threads} threads; whoever waited took {idle.share:.0%} of a core at most",
             flush=True,
         )

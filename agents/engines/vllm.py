@@ -90,6 +90,10 @@ class VllmEngine:
 
     def close(self) -> None:
         """Let go of the model and its memory."""
+        if self.llm is not None:
+            # At once: what has failed still holds the model, and once that is collected, it would take down
+            # the process groups of the next engine.
+            self.llm.llm_engine.engine_core._finalizer()
         self.llm = None
         gc.collect()
 
@@ -97,6 +101,7 @@ class VllmEngine:
         for last in (False, True):
             try:
                 self._serve(policy_version)
+                torch.set_num_threads(self.config.threads)  # a learner in this process has its own
                 self.llm.reset_prefix_cache()
                 return list(
                     self.llm.generate(
@@ -144,6 +149,8 @@ class VllmEngine:
         from vllm import LLM
 
         longest = self.config.context
+        set_threads = torch.set_num_threads
+        set_threads(self.config.threads)  # Ray's actors start with one
         llm = LLM(
             model=str(self.base),
             dtype=self.config.dtype,
@@ -162,7 +169,7 @@ class VllmEngine:
             enforce_eager=not torch.cuda.is_available(),
             seed=0,
         )
-        torch.set_num_threads(self.config.threads)
+        torch.set_num_threads = set_threads  # on the CPU vLLM has made it do nothing
         return llm
 
     def _params(self, request: Request, sampling: Sampling) -> Any:

@@ -251,7 +251,7 @@ class _Teacher:
             weights=torch.tensor([r.weight for r in rows], dtype=torch.float32, device=self.device),
             advantages=torch.tensor([r.advantage for r in rows], dtype=torch.float32, device=self.device),
             sampled_logprobs=sampled if self._old else None,
-            reference_logprobs=self._reference(part),
+            reference_logprobs=self._reference(part) if rows[0].logprobs else None,
         )
 
     def _bare(self, part: Part) -> TokenBatch:

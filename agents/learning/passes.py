@@ -65,9 +65,8 @@ class Batch:
         """The passes of each optimizer step, shuffled."""
         if not self.packed:
             passes = [Part(rows, []) for rows in self._by_length()]
-            size = 1 if self.config.step_rows is None else max(1, self.config.step_rows)
             order = [passes[i] for i in rng.permutation(len(passes))]
-            yield from ([p] for p in order) if self.config.step_rows is None else _gathered(order, size)
+            yield from self._gathered(order)
             return
         for rows in self._shuffled(rng):
             passes = [
@@ -78,6 +77,16 @@ class Batch:
                 yield from ([passes[i]] for i in rng.permutation(len(passes)))
             else:
                 yield passes
+
+    def _gathered(self, passes: Sequence[Part]) -> Iterable[list[Part]]:
+        """Steps of at least ``step_rows`` rows of one objective, each as soon as it is full."""
+        open_steps: dict[str, list[Part]] = {}
+        for part in passes:
+            step = open_steps.setdefault(self.rows[part.rows[0].row].objective, [])
+            step.append(part)
+            if sum(len(p.rows) for p in step) >= (self.config.step_rows or 1):
+                yield open_steps.pop(self.rows[part.rows[0].row].objective)
+        yield from open_steps.values()
 
     def _by_length(self) -> list[list[Tokens]]:
         """Rows of like length and one objective together, each within the token budget."""
@@ -112,17 +121,6 @@ class Batch:
             size = self.config.step_rows or len(rows)
             lots += [rows[at : at + size] for at in range(0, len(rows), size)]
         return [lots[i] for i in rng.permutation(len(lots))]
-
-
-def _gathered(passes: Sequence[Part], size: int) -> Iterable[list[Part]]:
-    step: list[Part] = []
-    for part in passes:
-        step.append(part)
-        if sum(len(p.rows) for p in step) >= size:
-            yield step
-            step = []
-    if step:
-        yield step
 
 
 def length(row: Tokens) -> int:

@@ -365,6 +365,7 @@ def loaded(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> dict[s
     return ran(python_of(folder / "README.md")[0], cache.with_name("load.py"))
 
 
+@pytest.mark.llm
 def test_the_readme_loads_for_trl(
     folders: dict[Target, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

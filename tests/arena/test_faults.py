@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -133,15 +134,14 @@ def test_a_learner_that_loses_a_batch(tmp_path: Path) -> None:
 def test_a_version_that_the_learner_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from agents.learning import learner
 
-    step = learner._step
+    step = learner._Teacher.step
 
-    def broken(model, reference, optimizer, batch, config):  # type: ignore[no-untyped-def]
-        outcome = step(model, reference, optimizer, batch, config)
-        if batch[0].round == 1:
-            return learner.StepOutcome(float("nan"), 0.0, 0.0, 1.0, None, outcome.tokens)
-        return outcome
+    def broken(teacher, parts, rate):  # type: ignore[no-untyped-def]
+        outcome = step(teacher, parts, rate)
+        lost = teacher.batch.rows[0].round == 1
+        return dataclasses.replace(outcome, loss=float("nan")) if lost else outcome
 
-    monkeypatch.setattr(learner, "_step", broken)
+    monkeypatch.setattr(learner._Teacher, "step", broken)
     run = play(tmp_path / "run", ["sleep.every=0"])
     check_log(run)
     rows = ask(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from transformers import LlamaForCausalLM
@@ -15,6 +16,7 @@ from agents.config import LearnerConfig, LoraSettings
 from agents.learning import learner as module
 from agents.learning.learner import Learned, Learner
 from agents.learning.packing import Tokens
+from agents.learning.passes import Batch
 from agents.learning.scoring import padded
 from agents.learning.trainee import Trainee
 from agents.vocabulary import HubVocabulary, SparkVocabulary, vocabulary_of
@@ -268,6 +270,21 @@ def teach(
         first=chat,
         **settings,  # type: ignore[arg-type]
     )
+
+
+@pytest.mark.parametrize("step_rows", [None, 5, 100])
+def test_a_step_has_one_objective(step_rows: int | None) -> None:
+    rows = [
+        row(i, f"r:{'abc'[: 1 + i % 3]}=", "xyz"[: 1 + i % 3], ("answer_key", "grpo")[i % 2])
+        for i in range(24)
+    ]
+    config = CONFIG.model_copy(update={"step_rows": step_rows, "micro_batch_tokens": 24})
+    steps = list(Batch(rows, SparkVocabulary(), config).steps(np.random.default_rng(0)))
+    found = [[rows[r.row] for part in step for r in part.rows] for step in steps]
+    assert sorted(r.row for step in found for r in step) == list(range(24))
+    assert all(len({r.objective for r in step}) == 1 for step in found)
+    if step_rows:
+        assert sum(len(step) < step_rows for step in found) <= 2
 
 
 @pytest.mark.parametrize("lora", [LORA, None], ids=["adapters", "whole"])
