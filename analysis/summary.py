@@ -113,10 +113,7 @@ def _correlation(rounds: Sequence[int], values: Sequence[float]) -> str:
 def _proposals(connection: duckdb.DuckDBPyConnection) -> Section:
     """Of what policies wrote: the operator's mutations are always valid, and would flatter them."""
     section = Section("Proposals that policies wrote")
-    first, last = (int(str(x)) for x in _one(connection, "SELECT min(round), max(round) FROM rounds"))
-    width = max(1, min(WINDOW, (last - first + 1) // 2))
-    windows = [(first, first + width - 1), (last - width + 1, last)]
-    for label, low, high in [("first", *windows[0]), ("last", *windows[1])]:
+    for label, (low, high) in zip(("first", "last"), _ends(connection), strict=True):
         total, valid, new = connection.execute(
             """
             SELECT count(*), count(*) FILTER (answer_key IS NOT NULL),
@@ -126,10 +123,20 @@ def _proposals(connection: duckdb.DuckDBPyConnection) -> Section:
             """,
             [low, high],
         ).fetchone() or (0, 0, 0)
-        rounds = f"round {low}" if low == high else f"rounds {low}-{high}"
         text = f"{_share(valid, total)} valid, {_share(new, valid)} of those new ({total} proposals)"
-        section.lines.append((f"{label}: {rounds}", text))
+        section.lines.append((f"{label}: {_rounds(low, high)}", text))
     return section
+
+
+def _ends(connection: duckdb.DuckDBPyConnection) -> tuple[tuple[int, int], tuple[int, int]]:
+    """First and last of the rounds that a run began with, and of as many that it ended with."""
+    first, last = (int(str(x)) for x in _one(connection, "SELECT min(round), max(round) FROM rounds"))
+    width = max(1, min(WINDOW, (last - first + 1) // 2))
+    return (first, first + width - 1), (last - width + 1, last)
+
+
+def _rounds(low: int, high: int) -> str:
+    return f"round {low}" if low == high else f"rounds {low}-{high}"
 
 
 def _library(connection: duckdb.DuckDBPyConnection) -> Section:
@@ -141,6 +148,11 @@ def _library(connection: duckdb.DuckDBPyConnection) -> Section:
     effects = culture_effect(connection)
     for effect in effects:
         section.lines.append((f"{effect.treatment} - {effect.control}", effect_text(effect)))
+    for low, high in _ends(connection):
+        for effect in culture_effect(connection, rounds=range(low, high + 1)):
+            if effect.treatment == "library":
+                name = f"library - {effect.control}, {_rounds(low, high)}"
+                section.lines.append((name, effect_text(effect)))
     if effects and effects[0].treatment == "library":
         text = f"{effects[0].read_share:.1%} of the attempts in the library arm; all of them count above"
         section.lines.append(("found a note", text))

@@ -130,13 +130,16 @@ class _Writer:
         if isinstance(value, dict | set):
             items.sort()
         # The items have paid for themselves; what is still to pay are the brackets and separators.
-        self._spend("[]" + ", " * max(0, len(items) - 1))
-        inside = ", ".join(items)
+        self._spend(", " * max(0, len(items) - 1))
+        opening, closing = "{}"
         if isinstance(value, list):
-            return f"[{inside}]"
-        if isinstance(value, tuple):
-            return f"({inside},)" if len(items) == 1 else f"({inside})"
-        return f"{{{inside}}}" if items or isinstance(value, dict) else "set()"
+            opening, closing = "[]"
+        elif isinstance(value, tuple):
+            opening, closing = "(", ",)" if len(items) == 1 else ")"
+        elif isinstance(value, set) and not items:
+            opening, closing = "set(", ")"
+        self._spend(opening + closing)
+        return f"{opening}{', '.join(items)}{closing}"
 
     def _require(self, characters: int) -> None:
         if characters > self._left:

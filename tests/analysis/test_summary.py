@@ -6,8 +6,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from analysis.effect import culture_effect
 from analysis.history import START, scores, wilson
-from analysis.summary import headline, summary
+from analysis.summary import effect_text, headline, summary
 from culture import connect
 from tests.analysis.log import round_rows, write_log
 
@@ -48,6 +49,9 @@ def test_summary(log: duckdb.DuckDBPyConnection) -> None:
     assert found["last: rounds 2-3"] == "75.0% valid, 66.7% of those new (8 proposals)"
     assert found["size"] == "10 notes on the shelves, 1 revisions written"
     assert found["library - none"].startswith("+50.00 points [")
+    early, late = (culture_effect(log, rounds=range(*at))[0] for at in ((0, 2), (2, 4)))
+    assert found["library - none, rounds 0-1"] == effect_text(early)
+    assert found["library - none, rounds 2-3"] == effect_text(late)
     assert found["found a note"].startswith("0.0% of the attempts")
     assert found["phases"] == "attempt 24.0 s (60.0%), learn 8.0 s (20.0%)"
     assert found["tokens"].startswith("generated 4,000 tokens in 20.0 s, trained on 2,000 tokens in 8")

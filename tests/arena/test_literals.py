@@ -167,6 +167,8 @@ def test_bounds_on_writing() -> None:
 
 
 @given(plain, st.integers(1, 60))
+@example([[None, None, set(), None]], 24)
+@example([(1,)] * 4, 22)
 def test_the_text_is_never_longer_than_the_bound(value: object, bound: int) -> None:
     whole = canonical(value)
     if len(whole) <= bound:

@@ -113,6 +113,7 @@ def test_a_run_killed_three_times_is_the_run_that_was_not(tmp_path: Path, unharm
     finished_alike(folder, unharmed, LOCAL)
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_its_warm_up_is_the_run_that_was_not(
     tmp_path: Path, unharmed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,6 +255,7 @@ def test_damage_is_named_and_mended(tmp_path: Path, unharmed: Path, what: str, h
     check_log(folder)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_a_clear_error_and_the_run_goes_on_after(tmp_path: Path, unharmed: Path) -> None:
     folder = tmp_path / "run"
     killed_at(folder, "0 committed", 0.0, LOCAL)
@@ -265,6 +267,7 @@ def test_a_full_disk_is_a_clear_error_and_the_run_goes_on_after(tmp_path: Path, 
     finished_alike(folder, unharmed, LOCAL)
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_ray_gives_the_same_log(tmp_path: Path, unharmed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Nothing is cached: two learners warm up their policies at once.
@@ -272,6 +275,7 @@ def test_ray_gives_the_same_log(tmp_path: Path, unharmed: Path, monkeypatch: pyt
     finished_alike(tmp_path / "run", unharmed, "cluster.local=false", "cluster.engines=2")
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_actors_that_die_change_nothing(
     tmp_path: Path, unharmed: Path, monkeypatch: pytest.MonkeyPatch
