@@ -201,10 +201,9 @@ def merged(folder: Path, base: Path, dtype: torch.dtype) -> dict[str, Tensor]:
         stem = name.removesuffix(_DOWN)
         change = scale * (adapter[f"{stem}{_UP}"].float() @ down.float())
         weight = f"{stem.removeprefix(_PREFIX)}.weight"
-        whole = state[weight].float()
-        if whole.shape != change.shape:  # a layer that keeps its weight transposed, as GPT-2's do
+        if settings["fan_in_fan_out"]:  # layers that keep their weights transposed, as GPT-2's do
             change = change.T
-        state[weight] = (whole + change).to(dtype)
+        state[weight] = (state[weight].float() + change).to(dtype)
     return state
 
 

@@ -217,7 +217,8 @@ class LearnerConfig(BaseModel):
     model_config = _STRICT
 
     every: int = Field(default=1, ge=1)
-    """A batch is trained after every so many rounds, in rounds."""
+    """A batch is trained after every so many rounds, in rounds. It has the samples of the last of them; of
+    the others only answer keys come back, by rehearsal."""
     solver: RoleObjective = RoleObjective(rehearsal=2.0)
     """Objective of the solver role."""
     proposer: RoleObjective = RoleObjective()
@@ -268,8 +269,9 @@ class LearnerConfig(BaseModel):
     checkpointing: bool = False
     """Compute activations again in the backward pass rather than keep them. No unit."""
     divergence: float = Field(default=3.0, gt=0)
-    """A version is refused where the mean loss of the last quarter of its steps is higher than that of the
-    first by more than this, in nats a token for cross-entropy."""
+    """A version is refused where the mean loss of the last quarter of an objective's steps is higher than
+    that of the first by more than this, in nats a token for cross-entropy; and where a policy gradient has
+    moved the log-probabilities of sampled tokens by more than this in the mean, in nats."""
     workers: int = Field(default=1, ge=1, le=4096)
     """Processes that train one policy together, each on a GPU of its own where there are any; the rows of
     an optimizer step are shared out among them. In processes. Starting them takes some ten
@@ -288,6 +290,19 @@ class LearnerConfig(BaseModel):
             raise ValueError(
                 "expected workers: 2 or more with shard: true, since weights are cut over the workers, got "
                 "workers: 1; write workers: 2, or shard: false"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _weighed(self) -> LearnerConfig:
+        if self.solver.objective != self.proposer.objective and {
+            self.solver.weight,
+            self.proposer.weight,
+        } != {1}:
+            raise ValueError(
+                "expected no weights where the roles' objectives differ, since each objective has optimizer "
+                f"steps of its own, got solver.weight: {self.solver.weight:g} and proposer.weight: "
+                f"{self.proposer.weight:g}; leave them out, or give both roles one objective"
             )
         return self
 

@@ -28,6 +28,7 @@ from agents.learning.parallel import CPUS, WorkersFailed
 from arena.config import RunConfig
 from arena.envs import Episode
 from arena.proposals import Judged
+from arena.run_names import Wrong
 from arena.workers import (
     EngineWorker,
     LearnerWorker,
@@ -75,14 +76,18 @@ class WorkFailed(RuntimeError):
 class LocalPool:
     """One worker in this process, made when it is first needed."""
 
-    def __init__(self, make: Callable[[], Any]) -> None:
+    def __init__(self, make: Callable[[], Any], noticed: list[str]) -> None:
         self._make = make
+        self._noticed = noticed
         self._worker: Any = None
 
     def call(self, method: str, *args: Any) -> Any:
         if self._worker is None:
             self._worker = self._make()
-        return getattr(self._worker, method)(*args)
+        try:
+            return getattr(self._worker, method)(*args)
+        finally:
+            self._noticed += _notices(self._worker)
 
     def map(self, method: str, pieces: Sequence[tuple[Any, ...]]) -> list[Any]:
         return [self.call(method, *piece) for piece in pieces]
@@ -145,7 +150,7 @@ class RayPool:
             index, who = running.pop(ready)
             idle.append(who)
             try:
-                pid, results[index] = self._ray.get(ready)
+                pid, results[index], notices = self._ray.get(ready)
             except self._ray.exceptions.RayActorError as error:
                 results[index] = Failed(str(error).partition("\n")[0])
                 continue
@@ -155,6 +160,7 @@ class RayPool:
                     continue
                 # as in this process: the exception itself, without the other process's traceback as text
                 raise error.cause from None
+            self._noticed += [f"{self._name} {who}: {notice}" for notice in notices]
             if self._pids.setdefault(who, pid) != pid:
                 self._noticed.append(f"{self._name} {who} was restarted")
                 self._pids[who] = pid
@@ -181,8 +187,16 @@ class _Tagged:
     def peak(self) -> float:
         return _peak_gib()
 
-    def do(self, method: str, args: tuple[Any, ...]) -> tuple[int, Any]:
-        return os.getpid(), getattr(self._worker, method)(*args)
+    def do(self, method: str, args: tuple[Any, ...]) -> tuple[int, Any, list[str]]:
+        return os.getpid(), getattr(self._worker, method)(*args), _notices(self._worker)
+
+
+def _notices(worker: Any) -> list[str]:
+    """What a worker has to tell of itself, which it then forgets."""
+    if not hasattr(worker, "notices"):
+        return []
+    told, worker.notices[:] = list(worker.notices), []
+    return told
 
 
 def _peak_gib() -> float:
@@ -205,11 +219,12 @@ class Cluster:
         *,
         folder: Path,
         config: RunConfig,
+        noticed: list[str],
     ) -> None:
         self.folder = folder
         self.engines, self.verifiers = engines, verifiers
         self.librarian, self.learner = librarian, learner
-        self.noticed: list[str] = []
+        self.noticed = noticed
         self.busy = {"generating": 0.0, "verifying": 0.0, "training": 0.0}
         """Seconds spent waiting for workers of a kind since the last round."""
         self._engine: EngineConfig = config.engine
@@ -324,19 +339,26 @@ def _cpus(config: RunConfig) -> float:
 
 
 def _gpus(config: RunConfig, total: float) -> tuple[float, float]:
-    """GPUs that an engine and a learner reserve of ``total``: whole ones, or shares of too few."""
-    c, devices = config.cluster, config.engine.vllm.tensor_parallel
+    """GPUs that an engine and a learner reserve of ``total``: whole ones, or shares of too few.
+
+    A learner whose ``workers`` have GPUs of their own needs none itself. Raises Wrong where actors
+    that need whole ones would wait for them for ever.
+    """
+    c, devices, workers = config.cluster, config.engine.vllm.tensor_parallel, config.learner.workers
     if not total or config.engine.kind == "spark":
         return 0.0, 0.0
-    whole = c.engines * devices + c.learners
+    whole = c.engines * devices + c.learners * workers
     if whole <= total:
-        return float(devices), 1.0
-    if devices > 1:
-        raise WorkFailed(
-            f"expected {whole} GPUs for {c.engines} engines of {devices} and {c.learners} learners, got "
-            f"{total:g}; lower cluster.engines or engine.vllm.tensor_parallel"
+        return float(devices), 1.0 if workers == 1 else 0.0
+    if devices > 1 or workers > 1:
+        raise Wrong(
+            f"expected {whole} GPUs for {c.engines} engines of {devices} and {c.learners} learners of "
+            f"{workers}, got {total:g}; lower cluster.engines, engine.vllm.tensor_parallel or "
+            "learner.workers"
         )
-    return total / whole, total / whole
+    # a share of one GPU each: what is left of two does not make a third
+    share = 1 / math.ceil(whole / total)
+    return share, share
 
 
 @contextmanager
@@ -402,7 +424,11 @@ class RayCluster(Cluster):
         # Ray gives a process as many OpenMP threads as it reserves CPUs, and sums depend on their number
         threads = {"OMP_NUM_THREADS": str(config.engine.threads)} if config.engine.kind == "vllm" else None
 
-        engine_gpus, learner_gpus = _gpus(config, float(self._ray.cluster_resources().get("GPU", 0.0)))
+        try:
+            engine_gpus, learner_gpus = _gpus(config, float(self._ray.cluster_resources().get("GPU", 0.0)))
+        except Wrong:
+            self.close()
+            raise
         super().__init__(
             engines=pool(
                 EngineWorker,
@@ -418,8 +444,8 @@ class RayCluster(Cluster):
             learner=pool(LearnerWorker, folder, config, count=c.learners, cpus=_LEARNER, gpus=learner_gpus),
             folder=folder,
             config=config,
+            noticed=noticed,
         )
-        self.noticed = noticed
 
     def close(self) -> None:
         if self._started:
@@ -430,11 +456,13 @@ def open_cluster(folder: Path, config: RunConfig) -> Cluster:
     """The workers that the configuration asks for."""
     if not config.cluster.local:
         return RayCluster(folder, config)
+    noticed: list[str] = []
     return Cluster(
-        LocalPool(lambda: EngineWorker(folder, config)),
-        LocalPool(lambda: Verifier(config)),
-        LocalPool(lambda: Librarian(folder, config)),
-        LocalPool(lambda: LearnerWorker(folder, config)),
+        LocalPool(lambda: EngineWorker(folder, config), noticed),
+        LocalPool(lambda: Verifier(config), noticed),
+        LocalPool(lambda: Librarian(folder, config), noticed),
+        LocalPool(lambda: LearnerWorker(folder, config), noticed),
         folder=folder,
         config=config,
+        noticed=noticed,
     )

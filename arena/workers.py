@@ -22,8 +22,9 @@ import transformers
 from transformers import LlamaForCausalLM
 
 from agents import checkpoints, models
-from agents.engines.base import Completion, Engine, EngineError, Request, Sampling
+from agents.engines.base import Completion, Engine, Request, Sampling
 from agents.engines.spark import SparkEngine
+from agents.engines.vllm import serves_adapters
 from agents.learning.batches import read_parquet
 from agents.learning.learner import Learned, Learner
 from agents.learning.parallel import learn_in_parallel
@@ -58,6 +59,8 @@ class EngineWorker:
     def __init__(self, folder: Path, config: RunConfig) -> None:
         self.folder = folder
         self.config = config
+        self.notices: list[str] = []
+        """What happened since it was last asked; the run stores it."""
         self._engines: dict[str, Engine] = {}
         self._recent: dict[str, list[str]] = {}
 
@@ -79,17 +82,19 @@ class EngineWorker:
         engine.forget(set(recent))
         try:
             return engine.generate(policy_version, requests, sampling)
-        except EngineError as error:
+        except RuntimeError as error:  # an EngineError, or torch's, such as memory that ran out
             return [Completion("", [], [], 0, policy_version, "error", str(error))] * len(requests)
 
     def _place(self, policy: str) -> str:
         """The name of the engine that serves ``policy``."""
-        base = self.config.policies[policy].base
-        if self.config.policies[policy].served:
+        config, engine = self.config.policies[policy], self.config.engine
+        if config.served:
             return policy
-        if self.config.engine.kind == "spark":
+        if engine.kind == "spark":
             return "spark"
-        return policy if base == "spark" else base
+        # adapters of others would be laid over weights that are trained themselves
+        whole = config.trained and config.lora is None and serves_adapters(engine)
+        return policy if config.base == "spark" or whole else config.base
 
     def _made(self, policy: str) -> Engine:
         config, engine = self.config.policies[policy], self.config.engine
@@ -107,8 +112,10 @@ class EngineWorker:
             return TorchEngine(base, vocabulary, engine)
         from agents.engines.vllm import VllmEngine
 
-        ranks = [p.lora.rank for p in self.config.policies.values() if p.lora and p.base == config.base]
-        return VllmEngine(base, vocabulary, engine, rank=max(ranks, default=0))
+        place = self._place(policy)
+        served = [p for name, p in self.config.policies.items() if self._place(name) == place]
+        ranks = [p.lora.rank for p in served if p.lora]
+        return VllmEngine(base, vocabulary, engine, rank=max(ranks, default=0), notice=self.notices.append)
 
 
 @dataclass(frozen=True, slots=True)

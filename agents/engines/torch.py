@@ -13,7 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
+from transformers import (
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 
 from agents import checkpoints
 from agents.config import EngineConfig
@@ -42,10 +48,8 @@ class TorchEngine:
         if policy_version not in self._models:
             dtype = torch.bfloat16 if self.config.dtype == "bfloat16" else torch.float32
             model = checkpoints.load_model(path, self.base, dtype).to(self.device).eval()
-            # the model's own defaults would sample from another distribution than its own
-            model.generation_config.temperature = None
-            model.generation_config.top_p = None
-            model.generation_config.top_k = None
+            # the model's defaults, such as a penalty, would sample from another distribution than its own
+            model.generation_config = GenerationConfig()
             self._models[policy_version] = model
 
     def forget(self, keep: set[str]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,21 +31,29 @@ class VllmEngine:
     """One vLLM model that serves the versions of policies which share a base.
 
     ``base`` is the folder of the base model, ``rank`` the largest rank of the policies' adapters (0: none).
+    Where adapters are served as such, every version is one, or the base.
     A call starts with an empty prefix cache: what it gives depends on its requests alone, and keys and
     values of other weights are never reused.
 
-    An engine that failed is made anew and its requests are done again; raises EngineError where it fails
-    once more.
+    An engine that failed is made anew and its requests are done again, of which ``notice`` is told; raises
+    EngineError where it fails once more.
     """
 
-    def __init__(self, base: Path, vocabulary: Vocabulary, config: EngineConfig, *, rank: int = 0) -> None:
+    def __init__(
+        self,
+        base: Path,
+        vocabulary: Vocabulary,
+        config: EngineConfig,
+        *,
+        rank: int = 0,
+        notice: Callable[[str], None] = lambda text: None,
+    ) -> None:
         self.base = base
         self.vocabulary = vocabulary
         self.config = config
         self.rank = rank
-        self.adapters = rank > 0 and _adapters(config)
-        self.restarts = 0
-        """How often the engine had to be made anew."""
+        self.adapters = rank > 0 and serves_adapters(config)
+        self.notice = notice
         self._paths: dict[str, Path] = {}
         self._numbers: dict[str, int] = {}
         self.llm: Any = None
@@ -102,7 +110,8 @@ class VllmEngine:
             try:
                 self._serve(policy_version)
                 torch.set_num_threads(self.config.threads)  # a learner in this process has its own
-                self.llm.reset_prefix_cache()
+                if not self.llm.reset_prefix_cache():
+                    raise RuntimeError("expected an engine at rest, got one whose prefix cache is in use")
                 return list(
                     self.llm.generate(
                         [{"prompt_token_ids": ids} for ids in prompts],
@@ -118,7 +127,10 @@ class VllmEngine:
                         f"expected {len(prompts)} completions of {policy_version}, got "
                         f"{type(error).__name__}: {error}; it was tried twice, with a new engine"
                     ) from error
-                self.restarts += 1
+                self.notice(
+                    f"vllm is made anew for {len(prompts)} prompts of {policy_version}, since it failed: "
+                    f"{type(error).__name__}: {error}"
+                )
         raise AssertionError
 
     def _serve(self, policy_version: str) -> None:
@@ -170,6 +182,10 @@ class VllmEngine:
             seed=0,
         )
         torch.set_num_threads = set_threads  # on the CPU vLLM has made it do nothing
+        # Patterns compiled beside the decoding would have requests begin when they are ready, and rows that
+        # are decoded with others are rounded otherwise: vLLM itself waits where it has to be repeatable.
+        core = llm.llm_engine.engine_core.engine_core
+        core.structured_output_manager._use_async_grammar_compilation = False
         return llm
 
     def _params(self, request: Request, sampling: Sampling) -> Any:
@@ -209,7 +225,8 @@ class VllmEngine:
         )
 
 
-def _adapters(config: EngineConfig) -> bool:
+def serves_adapters(config: EngineConfig) -> bool:
+    """Whether adapters are served as such, or merged into the weights."""
     match config.vllm.weights:
         case "adapters":
             return True

@@ -48,6 +48,8 @@ class StepOutcome:
     grad_norm: float
     clip_fraction: float | None
     sampling_gap: float | None
+    moved: float | None
+    """Mean |log π/π_old| of a policy gradient's completion tokens before the step, nats."""
     tokens: int
 
 
@@ -105,8 +107,25 @@ class Learner:
                 group=self.group,
                 packed=not isinstance(vocabulary, SparkVocabulary),
             )
-        batch = Batch(rows, vocabulary, self.config)
-        teacher = _Teacher(trainee, batch, self.config)
+        batch = Batch(rows, vocabulary, self.config, packed=trainee.packed)
+        with torch.random.fork_rng(devices=[trainee.device] if trainee.device.type == "cuda" else []):
+            # what adapters drop, the only draw there is, depends on the version alone
+            torch.manual_seed(derive(self.seed, "dropout", version, self.group.rank) % 2**63)
+            return self._taught(trainee, batch, policy, version, path, lr, None if lora else parent_path)
+
+    def _taught(
+        self,
+        trainee: Trainee,
+        batch: Batch,
+        policy: str,
+        version: str,
+        path: Path,
+        lr: float,
+        like: Path | None,
+    ) -> Learned:
+        teacher = _Teacher(trainee, batch, self.config, probe=isinstance(batch.vocabulary, SparkVocabulary))
+        rows = batch.rows
+        watch = _Watch(self.config.divergence)
         updates: list[Update] = []
         tokens = 0
         for epoch in range(self.config.epochs):
@@ -135,29 +154,48 @@ class Learner:
                         seconds=time.perf_counter() - started,
                     )
                 )
-                if reason := _runaway(updates, self.config.divergence):
+                if reason := watch.seen(batch.objective(micro), updates[-1], outcome.moved):
                     return Learned(version, False, reason, "", updates, tokens)
         if not trainee.finite():
             reason = f"weights not finite after step {trainee.step}"
             return Learned(version, False, reason, "", updates, tokens)
-        digest = trainee.save(path, like=parent_path if lora is None else None)
+        digest = trainee.save(path, like=like)
         trainee.version = version
         self._held[policy] = trainee
         return Learned(version, True, None, digest, updates, tokens)
 
 
-def _runaway(updates: Sequence[Update], limit: float) -> str | None:
-    """Why training has to stop: a figure that is not finite, or a loss that rose by more than ``limit``."""
-    last = updates[-1]
-    if not math.isfinite(last.loss) or not math.isfinite(last.grad_norm):
-        return f"loss {last.loss} and gradient norm {last.grad_norm} at step {last.step}"
-    quarter = len(updates) // 4
-    if quarter >= 2:
-        before = sum(u.loss for u in updates[:quarter]) / quarter
-        now = sum(u.loss for u in updates[-quarter:]) / quarter
-        if now - before > limit:
-            return f"diverged: the mean loss rose from {before:.3g} to {now:.3g} by step {last.step}"
-    return None
+class _Watch:
+    """Tells when training has to stop: a figure that is not finite, or one that ran away.
+
+    The losses of an objective's steps are compared with those before them of the same objective; of a
+    policy gradient, whose loss says little, also how far its steps have moved what was sampled.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self._seen: dict[str, list[float]] = {}
+
+    def seen(self, objective: str, last: Update, moved: float | None) -> str | None:
+        """Why to stop after this step, if so."""
+        if not math.isfinite(last.loss) or not math.isfinite(last.grad_norm):
+            return f"loss {last.loss} and gradient norm {last.grad_norm} at step {last.step}"
+        for what, unit, value in (
+            ("loss", "", last.loss),
+            ("distance from the policy that sampled", " nats a token", moved),
+        ):
+            if value is None:
+                continue
+            values = self._seen.setdefault(f"{objective}'s mean {what}", [])
+            values.append(value)
+            quarter = max(1, len(values) // 4)
+            before, now = (sum(some) / quarter for some in (values[:quarter], values[-quarter:]))
+            if now - before > self.limit:
+                return (
+                    f"diverged: {objective}'s mean {what} rose from {before:.3g} to {now:.3g}{unit} by "
+                    f"step {last.step}"
+                )
+        return None
 
 
 class _Teacher:
@@ -169,7 +207,7 @@ class _Teacher:
         self.trainee, self.batch, self.config = trainee, batch, config
         self.device = trainee.device
         # a model that is cut up cannot be copied, nor be asked by one process alone
-        probe = probe and not batch.packed and not trainee.group.sharded
+        probe = probe and not trainee.group.sharded
         self.parent = trainee.copied() if probe else None
         self._fresh = True
         """Whether the weights are still the parent's."""
@@ -181,12 +219,12 @@ class _Teacher:
     def step(self, parts: Sequence[Part], rate: float) -> StepOutcome:
         """One optimizer step on rows of one objective, gathered over passes."""
         trainee = self.trainee
-        goal = objective(self.batch.rows[parts[0].rows[0].row].objective)
+        goal = objective(self.batch.objective(parts))
         mine = shared_out(parts, self.trainee.group)
         size = self._size(goal, [part for part, counts in mine if counts])
         trainee.optimizer.zero_grad(set_to_none=True)
-        loss = entropy = clipped = gap = kl = 0.0
-        counted = sampled = clips = measured = 0.0
+        loss = entropy = clipped = gap = moved = kl = 0.0
+        counted = sampled = clips = gradients = measured = 0.0
         for part, counts in mine:
             scored = self._score(trainee.model, part)
             tokens = self._token_batch(scored, part)
@@ -205,15 +243,21 @@ class _Teacher:
                     clipped, clips = clipped + float(made.clipped), clips + n
                 if self.parent is not None and part.rows[0] is parts[-1].rows[0]:
                     kl, measured = self._divergence(scored, part), 1.0
+                if goal.needs_logprobs:
+                    ahead = (scored.logprobs - tokens.old_logprobs)[scored.mask]
+                    moved, gradients = moved + float(ahead.abs().sum()), gradients + n
                 if goal.needs_logprobs and (self._fresh or self._old):
                     own = scored.logprobs if not self._old else tokens.old_logprobs
                     gaps = (own - self._sampled(scored))[scored.mask]
                     gap, sampled = gap + float(gaps.abs().sum()), sampled + n
         norm = trainee.apply(rate, self.config.max_grad_norm)
         self._fresh = False
-        loss, entropy, clipped, gap, kl, counted, sampled, clips, measured = trainee.group.totals(
-            [loss, entropy, clipped, gap, kl, counted, sampled, clips, measured]
-        )
+        loss, entropy, clipped, gap, moved, kl = (
+            sums := trainee.group.totals(
+                [loss, entropy, clipped, gap, moved, kl, counted, sampled, clips, gradients, measured]
+            )
+        )[:6]
+        counted, sampled, clips, gradients, measured = sums[6:]
         return StepOutcome(
             loss,
             kl if measured else None,
@@ -221,6 +265,7 @@ class _Teacher:
             norm,
             clipped / clips if clips else None,
             gap / sampled if sampled else None,
+            moved / gradients if gradients else None,
             sum(length(row) for part in parts for row in part.rows),
         )
 
@@ -232,10 +277,10 @@ class _Teacher:
         return self.trainee.group.summed(total).clamp_min(1e-8)
 
     def _score(self, model: Any, part: Part) -> Scored:
-        if not part.trees:
-            return score_padded(model, part.rows, self.batch.pad)
-        packed = pack(part.trees).to(self.device)
+        packed = pack(part.trees).to(self.device) if part.trees else None
         with autocast(self.device, self.config.dtype):
+            if packed is None:
+                return score_padded(model, part.rows, self.batch.pad)
             return score_packed(model, packed)
 
     def _token_batch(self, scored: Scored, part: Part) -> TokenBatch:
@@ -286,7 +331,7 @@ class _Teacher:
 
     def _remember(self) -> None:
         """Score every sampled row with the parent's weights, before any of them changes."""
-        with torch.no_grad():
+        with torch.no_grad(), self.trainee.without_dropout():
             parts = [
                 part
                 for step in self.batch.steps(generator(0, "remember"))
@@ -308,7 +353,7 @@ class _Teacher:
     def _divergence(self, scored: Scored, part: Part) -> float:
         """KL(new ‖ parent), mean over the completion tokens of the first rows, nats."""
         few = part.rows[:PROBE_ROWS]
-        parent = score_padded(self.parent, few, self.batch.pad).scores
+        parent = self._score(self.parent, Part(few, [])).scores
         own = scored.scores[: len(parent)]
         return float((own.exp() * (own - parent)).sum(dim=-1).mean())
 
@@ -317,6 +362,6 @@ def train_rows(
     trainee: Trainee, batch: Sequence[BatchRow], config: LearnerConfig, rate: float
 ) -> StepOutcome:
     """One step on spark's rows of one objective, without a parent version; what the warm-up uses."""
-    rows = Batch(batch, SparkVocabulary(), config)
+    rows = Batch(batch, SparkVocabulary(), config, packed=False)
     teacher = _Teacher(trainee, rows, config, probe=False)
     return teacher.step([Part(rows.tokens, [])], rate)

@@ -11,7 +11,7 @@ import numpy as np
 from agents.config import LearnerConfig
 from agents.learning.group import Group, dealt
 from agents.learning.packing import Tokens, micro_batches
-from agents.vocabulary import SparkVocabulary, Vocabulary
+from agents.vocabulary import Vocabulary
 from culture.records import BatchRow
 
 PROBE_ROWS = 2
@@ -53,13 +53,20 @@ class Part:
 class Batch:
     """The rows of a batch as tokens, cut into optimizer steps of one or more passes each."""
 
-    def __init__(self, rows: Sequence[BatchRow], vocabulary: Vocabulary, config: LearnerConfig) -> None:
+    def __init__(
+        self, rows: Sequence[BatchRow], vocabulary: Vocabulary, config: LearnerConfig, *, packed: bool
+    ) -> None:
         self.rows = rows
+        self.vocabulary = vocabulary
         self.config = config
         self.pad = vocabulary.pad
-        self.packed = not isinstance(vocabulary, SparkVocabulary)
+        self.packed = packed
         prompts = {text: tuple(vocabulary.prompt(text)) for text in {r.prompt for r in rows}}
         self.tokens = [Tokens(i, prompts[r.prompt], tuple(r.token_ids)) for i, r in enumerate(rows)]
+
+    def objective(self, step: Sequence[Part]) -> str:
+        """The objective of a step's rows."""
+        return self.rows[step[0].rows[0].row].objective
 
     def steps(self, rng: np.random.Generator) -> Iterable[list[Part]]:
         """The passes of each optimizer step, shuffled."""

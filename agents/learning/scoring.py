@@ -2,11 +2,12 @@
 
 Two layouts give the same numbers. Rows of spark, a few dozen characters each, are padded to a common
 length; those of larger models are packed (:mod:`agents.learning.packing`), where padding would cost more
-than the mask.
+than the mask, unless a model has layers that do not heed the mask (:func:`packs`).
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.learning.packing import Packed, Tokens
+from agents.learning.packing import Packed, Tokens, pack
 
 _TOGETHER = 1 << 21
 """Logits that are turned into probabilities at once."""
@@ -69,10 +70,36 @@ def autocast(device: torch.device, dtype: str) -> Iterator[None]:
 def score_padded(model: Any, rows: Sequence[Tokens], pad: int) -> Scored:
     """Score rows that are padded on the right to the longest of them."""
     ids, mask = (t.to(model.device) for t in padded(rows, pad))  # (R, L), (R, L - 1)
-    logits = model(input_ids=ids, use_cache=False).logits[:, :-1]  # (R, L - 1, V)
+    logits = model(input_ids=ids, use_cache=False).logits[:, :-1].float()  # (R, L - 1, V)
     scores = torch.log_softmax(logits, dim=-1)
     logprobs = scores.gather(2, ids[:, 1:, None]).squeeze(2)
     return Scored([r.row for r in rows], torch.where(mask, logprobs, 0.0), mask, scores.detach()[mask])
+
+
+def packs(model: Any, dtype: str) -> bool:
+    """Whether ``model`` scores packed rows as it scores each by itself.
+
+    It does where every token attends to all before it, through the mask that it is given: not with a
+    sliding window, convolutions, recurrence, or positions that are not told.
+    """
+    config = model.config.get_text_config()
+    whole = {"full_attention"} >= set(getattr(config, "layer_types", None) or [])
+    window = getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True)
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    takes = {"attention_mask", "position_ids", "logits_to_keep"} <= set(
+        inspect.signature(inner.forward).parameters
+    )
+    if not whole or window or not takes:
+        return False
+    rows = [Tokens(i, (1, 2, 3 + i), (4, 5 + i, 6)) for i in range(2)]
+    device = next(iter(model.parameters())).device
+    with torch.no_grad(), autocast(device, dtype):
+        together = score_packed(model, pack([[row] for row in rows]).to(device)).logprobs
+        alone = torch.cat([score_padded(model, [row], 0).logprobs for row in rows])
+    # bfloat16 rounds to 8 bits in every layer
+    return bool(
+        (together - alone[:, -together.shape[1] :]).abs().max() < (0.5 if dtype == "bfloat16" else 1e-3)
+    )
 
 
 def padded(rows: Sequence[Tokens], pad: int) -> tuple[Tensor, Tensor]:

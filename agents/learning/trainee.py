@@ -14,6 +14,7 @@ import torch
 from agents import checkpoints
 from agents.config import LearnerConfig, LoraSettings
 from agents.learning.group import ALONE, Group
+from agents.learning.scoring import packs
 
 
 def new_optimizer(model: Any, config: LearnerConfig) -> torch.optim.AdamW:
@@ -38,6 +39,8 @@ class Trainee:
     """Version 0 itself, where all weights are trained and it has been asked for."""
     group: Group = ALONE
     """The processes that train it."""
+    packed: bool = False
+    """Whether its rows are packed."""
 
     @classmethod
     def load(
@@ -54,8 +57,8 @@ class Trainee:
     ) -> Trainee:
         """The version in ``path``; ``seed`` initialises adapters that it does not have yet.
 
-        ``packed`` prepares it for packed rows: on the CPU plain matrix products are several times as fast
-        as the fused attention with a mask, backward and in bfloat16 above all.
+        ``packed`` prepares it for packed rows, if it can score them: on the CPU plain matrix products are
+        several times as fast as the fused attention with a mask, backward and in bfloat16 above all.
 
         All weights are float32 where they are trained; a frozen base is kept in ``config.dtype``.
         """
@@ -67,15 +70,17 @@ class Trainee:
         if config.checkpointing:
             model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
             model.enable_input_require_grads()
+        model.eval()
         if packed and device.type == "cpu":
             model.set_attn_implementation("eager")
+        packed = packed and packs(model, config.dtype)
         group.placed(model, device)
-        # dropout of the model's own would make ratios of what was sampled without it wrong
+        _without_own_dropout(model)
         model.train(config.checkpointing or (lora is not None and lora.dropout > 0))
         optimizer = new_optimizer(model, config)
         trained = [p for p in model.parameters() if p.requires_grad]
         step = checkpoints.load_optimizer(path, optimizer, lambda state: group.cut(state, trained))
-        return cls(version, model, optimizer, step, first, group=group)
+        return cls(version, model, optimizer, step, first, group=group, packed=packed)
 
     @property
     def device(self) -> torch.device:
@@ -119,6 +124,16 @@ class Trainee:
             self.frozen = self.group.placed(frozen, self.device)
         yield self.frozen
 
+    @contextmanager
+    def without_dropout(self) -> Iterator[None]:
+        """As the engine samples, for as long as it takes."""
+        training = self.model.training
+        self.model.eval()
+        try:
+            yield
+        finally:
+            self.model.train(training)
+
     def save(self, path: Path, *, like: Path | None) -> str:
         """Write the version in ``path``; see :func:`agents.checkpoints.save`.
 
@@ -133,6 +148,18 @@ class Trainee:
         if self.group.rank:
             return ""
         return checkpoints.save(path, self.model, state, self.step, like=like, weights=weights)
+
+
+def _without_own_dropout(model: Any) -> None:
+    """Dropout of the model's own would make ratios of what was sampled without it wrong."""
+    for name, module in model.named_modules():
+        if "lora_" in name:
+            continue
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+        for field, value in vars(module).items():
+            if "drop" in field and isinstance(value, float):
+                setattr(module, field, 0.0)
 
 
 def _with_adapters(path: Path, first: Path, lora: LoraSettings, config: LearnerConfig, seed: int) -> Any:

@@ -141,14 +141,15 @@ def play(
     config = config.model_copy(update={"engine": config.engine.model_copy(update={"form": form})})
 
     def opened(at: Path, config: RunConfig) -> Cluster:
-        pools = {
-            "engines": LocalPool(engine),
-            "verifiers": LocalPool(lambda: Verifier(config)),
-            "librarian": LocalPool(lambda: Librarian(at, config)),
-            "learner": LocalPool(lambda: LearnerWorker(at, config)),
+        noticed: list[str] = []
+        makers = {
+            "engines": engine,
+            "verifiers": lambda: Verifier(config),
+            "librarian": lambda: Librarian(at, config),
+            "learner": lambda: LearnerWorker(at, config),
         }
-        wrapped = {name: wrap(name, pool) for name, pool in pools.items()}
-        return Cluster(**wrapped, folder=at, config=config)
+        pools = {name: wrap(name, LocalPool(make, noticed)) for name, make in makers.items()}
+        return Cluster(**pools, folder=at, config=config, noticed=noticed)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_module, "open_cluster", opened)

@@ -26,14 +26,15 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Scripted engines, and a learner that loses every batch: what moves on is the averages alone."""
 
     def opened(at: Path, config: RunConfig) -> Cluster:
-        learner = LocalPool(lambda: LearnerWorker(at, config))
+        learner = LocalPool(lambda: LearnerWorker(at, config), [])
         return Cluster(
-            LocalPool(ScriptedEngine),
-            LocalPool(lambda: Verifier(config)),
-            LocalPool(lambda: Librarian(at, config)),
+            LocalPool(ScriptedEngine, []),
+            LocalPool(lambda: Verifier(config), []),
+            LocalPool(lambda: Librarian(at, config), []),
             Failing(learner, lambda method, n: method == "learn"),
             folder=at,
             config=config,
+            noticed=[],
         )
 
     monkeypatch.setattr(run_module, "open_cluster", opened)

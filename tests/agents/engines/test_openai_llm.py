@@ -145,7 +145,9 @@ def test_a_pattern_is_kept_to(served: Served) -> None:
     asked = [Request("Tell me a story.", seed, pattern) for seed in range(4)]
     done = engine_of(served).generate(VERSION, asked, Sampling(16, 1.0, ""))
     assert [c for c in done if not re.fullmatch(pattern, c.text)] == []
-    (bad,) = ask(engine_of(served), "Tell me a story.", Sampling(16, 1.0, "", "[0-9"))
+    (bad,) = engine_of(served).generate(
+        VERSION, [Request("Tell me a story.", 0, "[0-9")], Sampling(16, 1.0, "")
+    )
     assert (bad.failure or "").startswith("refused: 400 ")
 
 

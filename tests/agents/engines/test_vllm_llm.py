@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from agents import checkpoints, models, spark
 from agents.config import EngineConfig, LearnerConfig, LoraSettings
-from agents.engines.base import EngineError, Request, Sampling
+from agents.engines.base import Completion, EngineError, Request, Sampling
 from agents.engines.check import check_engine
 from agents.engines.vllm import VllmEngine
 from agents.learning.packing import Tokens, pack
@@ -20,6 +21,7 @@ from agents.learning.trainee import Trainee
 from agents.vocabulary import SparkVocabulary, vocabulary_of
 from arena.bases import cache_folder
 from arena.domains import make_domain
+from arena.domains.base import Rejected
 
 pytestmark = [
     pytest.mark.llm,
@@ -64,7 +66,7 @@ def version(base: Path, folder: Path, dtype: str) -> tuple[Path, Trainee]:
     generator = torch.Generator().manual_seed(0)
     for name, weight in trainee.model.named_parameters():
         if "lora_B" in name:
-            weight.data = torch.randn(weight.shape, generator=generator) * 0.02
+            weight.data = torch.randn(weight.shape, generator=generator) * 0.05
     trainee.save(folder / "smol@1", like=None)
     return folder / "smol@1", trainee
 
@@ -128,7 +130,10 @@ def test_proposals_keep_to_the_domain_s_pattern(engine: VllmEngine, name: str) -
     assert len(whole) >= 12
     for completion in whole:
         assert re.fullmatch(pattern, completion.text)
-        domain.parse(completion.text)
+        try:
+            domain.parse(completion.text)
+        except Rejected as refusal:  # it parses, and asks for what cannot be done
+            assert refusal.reason == "empty"
 
 
 def test_a_stop_string_ends_and_is_left_out(engine: VllmEngine) -> None:
@@ -150,7 +155,7 @@ def test_a_merged_version_is_the_learner_s_own_model(base: Path, tmp_path: Path,
 
     In float32 sums that are made in another order are all that differs: 1e-3 nats. In bfloat16 both sides
     round at every layer, to 8 bits or 0.4%, and the merge once more (W + BA against W and BA apart), which
-    adds up to some hundredths of a nat over 30 layers: 0.1 in the mean. The base is ten times as far off.
+    adds up to some hundredths of a nat over 30 layers: 0.1 in the mean. The base is several times as far.
     """
     config = SMALL.model_copy(update={"dtype": dtype})
     path, trainee = version(base, tmp_path, dtype)
@@ -172,7 +177,7 @@ def test_a_merged_version_is_the_learner_s_own_model(base: Path, tmp_path: Path,
     if dtype == "float32":
         assert max(gaps) < 1e-3
     assert sum(gaps) / len(gaps) < 0.1
-    assert sum(others) / len(others) > 10 * sum(gaps) / len(gaps)
+    assert sum(others) / len(others) > (1000 if dtype == "float32" else 5) * sum(gaps) / len(gaps)
 
 
 def test_no_completion_is_of_a_stale_version(engine: VllmEngine, base: Path, trained: Path) -> None:
@@ -197,22 +202,38 @@ def test_a_dead_engine_is_made_anew_and_its_requests_are_done_again(
         raise RuntimeError("the engine is dead")
 
     engine.llm.generate = die
-    restarts = engine.restarts
+    told: list[str] = []
+    monkeypatch.setattr(engine, "notice", told.append)
     assert engine.generate("smol@0", asked, sampling) == whole
-    assert engine.restarts == restarts + 1
+    assert len(told) == 1 and "the engine is dead" in told[0]
     monkeypatch.setattr(engine, "_serve", die)
     with pytest.raises(EngineError, match="the engine is dead"):
         engine.generate("smol@0", asked, sampling)
 
 
-def test_adapters_are_served_side_by_side(base: Path, trained: Path) -> None:
-    config = SMALL.model_copy(update={"vllm": SMALL.vllm.model_copy(update={"weights": "adapters"})})
+def test_adapters_are_served_side_by_side(base: Path, tmp_path: Path) -> None:
+    """Each version answers as the learner's own model of it would, as in the test of merged ones."""
+    path, trainee = version(base, tmp_path, "float32")
+    config = SMALL.model_copy(
+        update={"dtype": "float32", "vllm": SMALL.vllm.model_copy(update={"weights": "adapters"})}
+    )
     engine = VllmEngine(base, vocabulary_of(base, chat=True, system=""), config, rank=8)
     engine.load("smol@0", base)
-    engine.load("smol@1", trained)
+    engine.load("smol@1", path)
     asked, sampling = [Request(q, 0) for q in QUESTIONS], Sampling(8, 0.0, "")
     plain = engine.generate("smol@0", asked, sampling)
     adapted = engine.generate("smol@1", asked, sampling)
-    assert [c.token_ids for c in plain] != [c.token_ids for c in adapted]
     assert engine.generate("smol@0", asked, sampling) == plain
     engine.close()
+    for request, before, after in zip(asked, plain, adapted, strict=True):
+        with trainee.as_first() as first:
+            assert gap(first, engine, request, before) < 1e-3
+        assert gap(trainee.model, engine, request, after) < 1e-3
+
+
+def gap(model: Any, engine: VllmEngine, request: Request, completion: Completion) -> float:
+    """Largest distance of a completion's log-probabilities from those that ``model`` gives it, nats."""
+    row = Tokens(0, tuple(engine.vocabulary.prompt(request.prompt)), tuple(completion.token_ids))
+    with torch.no_grad():
+        own = score_packed(model, pack([[row]])).logprobs[0]
+    return float((own - torch.tensor(completion.logprobs)).abs().max())

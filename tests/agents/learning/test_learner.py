@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import LlamaForCausalLM
 
 from agents import checkpoints, spark
@@ -17,10 +18,10 @@ from agents.learning import learner as module
 from agents.learning.learner import Learned, Learner
 from agents.learning.packing import Tokens
 from agents.learning.passes import Batch
-from agents.learning.scoring import padded
+from agents.learning.scoring import padded, score_padded
 from agents.learning.trainee import Trainee
 from agents.vocabulary import HubVocabulary, SparkVocabulary, vocabulary_of
-from culture.records import BatchRow
+from culture.records import BatchRow, Update
 from tests.agents import tiny
 
 CONFIG = LearnerConfig(lr=3e-3, warmup_steps=4, micro_batch_tokens=64, threads=1, weight_decay=0.0)
@@ -183,7 +184,9 @@ def test_micro_batches_keep_to_the_budget() -> None:
     ]
     long = row(99, "a" * 90, "b")
     rows = [*mixed, long]
-    steps = module.Batch(rows, SparkVocabulary(), CONFIG).steps(module.generator(0, "shuffle"))
+    steps = module.Batch(rows, SparkVocabulary(), CONFIG, packed=False).steps(
+        module.generator(0, "shuffle")
+    )
     batches = [[rows[t.row] for t in part.rows] for (part,) in steps]
     for batch in batches:
         width = max(len(r.prompt) + len(r.token_ids) for r in batch)
@@ -279,7 +282,7 @@ def test_a_step_has_one_objective(step_rows: int | None) -> None:
         for i in range(24)
     ]
     config = CONFIG.model_copy(update={"step_rows": step_rows, "micro_batch_tokens": 24})
-    steps = list(Batch(rows, SparkVocabulary(), config).steps(np.random.default_rng(0)))
+    steps = list(Batch(rows, SparkVocabulary(), config, packed=False).steps(np.random.default_rng(0)))
     found = [[rows[r.row] for part in step for r in part.rows] for step in steps]
     assert sorted(r.row for step in found for r in step) == list(range(24))
     assert all(len({r.objective for r in step}) == 1 for step in found)
@@ -331,6 +334,57 @@ def test_a_step_gathered_over_passes_is_the_step(chat: Path, tmp_path: Path) -> 
         assert a.updates[0].loss == pytest.approx(b.updates[0].loss, abs=1e-5)
         assert a.updates[0].grad_norm == pytest.approx(b.updates[0].grad_norm, rel=1e-4)
         assert a.updates[0].entropy == pytest.approx(b.updates[0].entropy, rel=1e-4)
+        first, second = (
+            load_file(tmp_path / f"{n}-{objective}" / "q@1" / "adapter_model.safetensors") for n in "ab"
+        )
+        # Adam's first step is a sign: where a gradient is about 0 rounding decides it
+        for name, weight in first.items():
+            assert ((weight - second[name]).abs() < 1e-4).float().mean() > 0.98, name
+
+
+@pytest.mark.filterwarnings("ignore:fan_in_fan_out is set to False:UserWarning")
+@pytest.mark.parametrize(("family", "packed"), [("llama", True), ("gpt2", True), ("mistral", False)])
+def test_rows_are_packed_where_that_changes_nothing(
+    tmp_path: Path, family: tiny.Family, packed: bool
+) -> None:
+    base = tiny.save(tmp_path / "q@0", family=family)
+    rows = worded(base, objective="grpo")
+    config = CONFIG.model_copy(update={"step_rows": 24, "micro_batch_tokens": 200})
+    learned = teach(base, tmp_path / "q@1", config, rows)
+    trainee = Trainee.load("q@0", base, base, LORA, CONFIG, seed=0, packed=True)
+    assert trainee.packed is packed
+    vocabulary = vocabulary_of(base, chat=True)
+    gaps = []
+    for r in rows:
+        alone = Tokens(0, tuple(vocabulary.prompt(r.prompt)), tuple(r.token_ids))
+        with torch.no_grad():
+            scored = score_padded(trainee.model, [alone], 0)
+        gaps += (scored.logprobs[scored.mask] - torch.tensor(r.logprobs)).abs().tolist()
+    assert learned.updates[0].sampling_gap == pytest.approx(sum(gaps) / len(gaps), rel=1e-4)
+
+
+def test_what_adapters_drop_depends_on_the_version_alone(chat: Path, tmp_path: Path) -> None:
+    lora = LORA.model_copy(update={"dropout": 0.3})
+    config = CONFIG.model_copy(update={"micro_batch_tokens": 80, "importance_cap": 2.0})
+    rows = worded(chat, objective="grpo")
+    for name in "ab":
+        torch.rand(3)
+        teach(chat, tmp_path / name / "q@1", config, rows, lora=lora)
+    dry = teach(chat, tmp_path / "c" / "q@1", config, rows)
+    wet = teach(chat, tmp_path / "d" / "q@1", config, rows, lora=lora)
+    digests = [checkpoints.sha256(tmp_path / name / "q@1") for name in "abcd"]
+    assert digests[0] == digests[1] == digests[3] != digests[2]
+    # the policy that sampled had nothing dropped
+    assert wet.updates[0].sampling_gap == dry.updates[0].sampling_gap
+
+
+@pytest.mark.filterwarnings("ignore:fan_in_fan_out is set to False:UserWarning")
+def test_a_model_s_own_dropout_is_off(tmp_path: Path) -> None:
+    base = tiny.save(tmp_path / "q@0", family="gpt2")
+    kept = CONFIG.model_copy(update={"step_rows": 24})
+    again = kept.model_copy(update={"checkpointing": True})
+    a, b = (teach(base, tmp_path / n / "q@1", c, worded(base)) for n, c in (("a", kept), ("b", again)))
+    assert a.updates[0].loss == pytest.approx(b.updates[0].loss, rel=1e-6)
 
 
 def test_activations_may_be_computed_again(chat: Path, tmp_path: Path) -> None:
@@ -376,5 +430,39 @@ def test_a_loss_that_runs_away_is_refused(
     wild = CONFIG.model_copy(update={"epochs": 30, "divergence": 0.5})
     learned = teach(chat, tmp_path / "q@1", wild, worded(chat), lora=None)
     assert not learned.accepted and learned.reason is not None
-    assert learned.reason.startswith("diverged: the mean loss rose from")
+    assert learned.reason.startswith("diverged: answer_key's mean loss rose from")
     assert not (tmp_path / "q@1").exists()
+    steep = teach(chat, tmp_path / "q@2", wild, worded(chat, objective="grpo"), lora=None)
+    assert steep.reason is not None
+    assert steep.reason.startswith("diverged: grpo's mean distance from the policy that sampled rose from")
+
+
+def test_objectives_are_not_measured_by_each_other() -> None:
+    def step(loss: float) -> Update:
+        return Update(
+            batch_id="b",
+            round=0,
+            policy="p",
+            policy_version="p@1",
+            step=1,
+            loss=loss,
+            kl=None,
+            entropy=0.0,
+            grad_norm=1.0,
+            clip_fraction=None,
+            sampling_gap=None,
+            learning_rate=1e-3,
+            rows=1,
+            tokens=1,
+            seconds=0.0,
+        )
+
+    watch = module._Watch(3.0)
+    assert [watch.seen(name, step(loss), None) for name, loss in [("grpo", 0.0), ("answer_key", 4.0)]] == [
+        None,
+        None,
+    ]
+    assert watch.seen("grpo", step(0.1), 0.2) is None
+    assert watch.seen("answer_key", step(7.1), None) is not None
+    assert watch.seen("grpo", step(0.1), 3.3) is not None
+    assert watch.seen("grpo", step(float("nan")), None) is not None
