@@ -76,7 +76,7 @@ def save(
 def adopt(folder: Path, base: Path) -> str:
     """Make a version of the model in ``base`` as it is; returns the SHA-256 of its weights.
 
-    Files are linked where the file system can, else copied. Raises CheckpointError.
+    Weights are linked where the file system can, everything else is copied. Raises CheckpointError.
     """
 
     def write(partial: Path) -> None:
@@ -84,10 +84,13 @@ def adopt(folder: Path, base: Path) -> str:
         for file in sorted(base.iterdir()):
             if file.suffix == ".gguf" or file.name == OPTIMIZER or not file.is_file():
                 continue
-            try:
-                os.link(file.resolve(), partial / file.name)
-            except OSError:  # another file system
-                shutil.copy2(file, partial / file.name)
+            if file.suffix == ".safetensors":
+                try:
+                    os.link(file.resolve(), partial / file.name)
+                    continue
+                except OSError:  # another file system
+                    pass
+            shutil.copy2(file, partial / file.name)
 
     return _published(folder, write)
 

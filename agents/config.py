@@ -295,14 +295,13 @@ class LearnerConfig(BaseModel):
 
     @model_validator(mode="after")
     def _weighed(self) -> LearnerConfig:
-        if self.solver.objective != self.proposer.objective and {
-            self.solver.weight,
-            self.proposer.weight,
-        } != {1}:
+        weights = {self.solver.weight, self.proposer.weight}
+        if self.solver.objective != self.proposer.objective and weights != {1}:
             raise ValueError(
-                "expected no weights where the roles' objectives differ, since each objective has optimizer "
-                f"steps of its own, got solver.weight: {self.solver.weight:g} and proposer.weight: "
-                f"{self.proposer.weight:g}; leave them out, or give both roles one objective"
+                "expected no weights where the roles' objectives differ, since each objective has "
+                f"optimizer steps of its own, got solver.weight: {self.solver.weight:g} and "
+                f"proposer.weight: {self.proposer.weight:g}; leave "
+                "them out, or give both roles one objective"
             )
         return self
 

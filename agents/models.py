@@ -387,30 +387,49 @@ def needed_gib(
     lora_rank: int,
     kv_gib: float,
     engine_bytes: int = 2,
+    versions: int = 1,
+    base_bytes: int = 2,
+    workers: int = 1,
+    shard: bool = False,
+    holds_first: bool = False,
 ) -> float:
     """Memory of a policy's engines and learner, in GiB; an estimate.
 
-    ``engines`` processes hold the weights at ``engine_bytes`` each, a key-value cache of ``kv_gib`` GiB and
-    ``ENGINE_GIB``. A learner holds ``LEARNER_GIB`` and
+    ``engines`` processes hold the weights of ``versions`` versions at ``engine_bytes`` each, a key-value
+    cache of ``kv_gib`` GiB and ``ENGINE_GIB``. A learner is ``workers`` processes of ``LEARNER_GIB``, and
+    each of them holds, or with ``shard`` all of them hold together,
 
-    - ``lora``: the frozen weights at 2 bytes, and each adapter parameter at 16: value, gradient and AdamW's
-      two moments, all float32. Every layer has 7 adapted matrices (4 of attention, 3 of the feed-forward
-      part), each with two factors of ``lora_rank`` × ``hidden`` or the feed-forward width, taken as
-      ``lora_rank`` × 2 ``hidden`` throughout (Hu et al. 2022, https://arxiv.org/abs/2106.09685).
-    - ``full``: 16 bytes a weight as above, and 2 for the bfloat16 copy that is published.
+    - ``lora``: the frozen weights at ``base_bytes``, and each adapter parameter at 16: value, gradient and
+      AdamW's two moments, all float32. Every layer has 7 adapted matrices (4 of attention, 3 of the
+      feed-forward part), each with two factors of ``lora_rank`` × ``hidden`` or the feed-forward width,
+      taken as ``lora_rank`` × 2 ``hidden`` throughout (Hu et al. 2022, https://arxiv.org/abs/2106.09685).
+    - ``full``: 16 bytes a weight as above, and 2 for the bfloat16 copy that is published; with
+      ``holds_first`` 4 more for the policy's version 0.
     - ``no``: there is no learner.
     """
-    engine = shape.parameters * engine_bytes / GIB + kv_gib + ENGINE_GIB
-    adapters = 7 * shape.layers * 2 * (lora_rank * 2 * shape.hidden)
-    learner = {
-        "no": 0.0,
-        "lora": (2 * shape.parameters + 16 * adapters) / GIB + LEARNER_GIB,
-        "full": (16 + 2) * shape.parameters / GIB + LEARNER_GIB,
-    }
-    return engines * engine + learner[trained]
+    engine = versions * shape.parameters * engine_bytes / GIB + kv_gib + ENGINE_GIB
+    if trained == "no":
+        return engines * engine
+    if trained == "lora":
+        adapters = 7 * shape.layers * 2 * (lora_rank * 2 * shape.hidden)
+        held = base_bytes * shape.parameters + 16 * adapters
+    else:
+        held = (16 + 2 + 4 * holds_first) * shape.parameters
+    copies = 1 if shard else workers
+    return engines * engine + copies * held / GIB + workers * LEARNER_GIB
 
 
 def available_gib() -> float:
+    """Memory that engines and learners can still take here, in GiB: that of all CUDA devices together where
+    there are any, else the host's."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return host_gib()
+    return sum(torch.cuda.mem_get_info(i)[0] for i in range(torch.cuda.device_count())) / GIB
+
+
+def host_gib() -> float:
     """Memory that this process can still take without swapping, control groups heeded, in GiB."""
     return min([int(psutil.virtual_memory().available), *_cgroup_bytes()]) / GIB
 
@@ -447,5 +466,5 @@ def check_memory(base: str, needed: float, available: float) -> None:
     if needed > available:
         raise ModelError(
             f"expected about {needed:.1f} GiB of free memory to run {base}, got {available:.1f} GiB; free "
-            "some, lower engine.vllm.kv_cache_gib, or take a smaller base"
+            "some, lower cluster.engines or engine.vllm.kv_cache_gib, or take a smaller base"
         )

@@ -4,7 +4,8 @@
 ``grpo.parquet``, the problems with their answer keys. ``verl`` gets the problems as ``train.parquet``. A
 ``README.md`` beside them says how to load them and how to reward an answer.
 
-Prompts are the texts that policies were shown and trained on. A problem is posed as in its barest attempt:
+Prompts are the texts that policies were shown and trained on, behind the run's system message, where it has
+one: without it a chat template may say something of its own. A problem is posed as in its barest attempt:
 with the fewest notes, so without any wherever some attempt had none. Anchors are held out and in no file:
 they are no problems of the log, and what a policy wrote that turned out to be one is left out here too.
 """
@@ -127,13 +128,14 @@ def export_training(
     _check_free(folder)
     with _at_one_version(connection):
         _check_policy(connection, policy)
+        system = _system(connection)
         tables: dict[str, pa.Table] = {}
         left_out: dict[str, int] = {}
         if to == "trl":
-            tables["sft.parquet"] = _imitated(connection, policy, role, left_out)
+            tables["sft.parquet"] = _imitated(connection, policy, role, system, left_out)
         if role != "proposer":
             name = "grpo.parquet" if to == "trl" else "train.parquet"
-            tables[name] = _posed(connection, to, policy, left_out)
+            tables[name] = _posed(connection, to, policy, system, left_out)
         tables = {name: table for name, table in tables.items() if table.num_rows}
         if not tables:
             raise ExportError(_nothing(connection, policy, role))
@@ -141,7 +143,7 @@ def export_training(
             connection, "SELECT any_value(name), any_value(seed), min(round), max(round) FROM runs, rounds"
         )
     rows = {name: table.num_rows for name, table in tables.items()}
-    text = _readme(to, rows, f"the run {run}, seed {seed}, rounds {first} to {last}")
+    text = _readme(to, rows, f"the run {run}, seed {seed}, rounds {first} to {last}", system)
     _write(folder, tables, text)
     return Exported({folder / name: count for name, count in rows.items()}, left_out)
 
@@ -203,12 +205,14 @@ WITH sources AS (
     WHERE ($policy IS NULL OR b.policy = $policy) AND ($role IS NULL OR r.role = $role)
 )
 """
-_SFT: Final = """
-SELECT [{'role': 'user', 'content': prompt}] AS prompt,
-    [{'role': 'assistant', 'content': completion}] AS completion,
+_PROMPT: Final = """CASE WHEN $system IS NULL THEN [{'role': 'user', 'content': r.prompt}]
+    ELSE [{'role': 'system', 'content': $system}, {'role': 'user', 'content': r.prompt}] END AS prompt"""
+_SFT: Final = f"""
+SELECT {_PROMPT},
+    [{{'role': 'assistant', 'content': completion}}] AS completion,
     weight, advantage, objective, role, domain, parent AS policy_version, round, source_kind, source_id,
     batch_id
-FROM rows WHERE imitated AND NOT anchor ORDER BY round, policy, batch_id, row
+FROM rows r WHERE imitated AND NOT anchor ORDER BY round, policy, batch_id, row
 """
 
 # A problem with the prompt of its barest attempt. In the library's arm a prompt may offer a search.
@@ -226,9 +230,9 @@ barest AS (
     SELECT * FROM problems
     WHERE status = 'admitted' AND NOT coalesce((domain, spec) IN ({_ANCHORS}), false)
 ), posed AS (
-    SELECT [{{'role': 'user', 'content': b.prompt}}] AS prompt, p.answer_key, p.spec, p.domain,
-        p.problem_id, p.difficulty, p.round, b.form, b.notes
-    FROM admitted p JOIN barest b USING (problem_id) WHERE p.answer_key <> ''
+    SELECT {_PROMPT}, p.answer_key, p.spec, p.domain, p.problem_id,
+        p.difficulty, p.round, r.form, r.notes
+    FROM admitted p JOIN barest r USING (problem_id) WHERE p.answer_key <> ''
 )
 """
 _GRPO: Final = "SELECT * FROM posed ORDER BY round, problem_id"
@@ -247,8 +251,21 @@ FROM admitted p LEFT JOIN barest b USING (problem_id)
 """
 
 
+def _system(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """The system message that the run's policies were shown; None where their templates had none of its."""
+    found = connection.execute(
+        """SELECT config->>'$.engine.system' FROM runs
+        WHERE (config->>'$.engine.form') = 'natural' AND (config->>'$.engine.kind') <> 'spark'"""
+    ).fetchone()
+    return None if found is None or found[0] is None else str(found[0])
+
+
 def _imitated(
-    connection: duckdb.DuckDBPyConnection, policy: str | None, role: Role | None, left_out: dict[str, int]
+    connection: duckdb.DuckDBPyConnection,
+    policy: str | None,
+    role: Role | None,
+    system: str | None,
+    left_out: dict[str, int],
 ) -> pa.Table:
     """The rows that were trained on by imitation, in the order in which they were."""
     if _row(connection, "SELECT count(*) FROM batches") == (0,):
@@ -273,20 +290,25 @@ def _imitated(
         left_out[f"training rows of {', '.join(objectives)}, which are not for imitation"] = relative
     if anchors:
         left_out["training rows that held an anchor"] = anchors
-    return connection.execute(_ROWS + _SFT, chosen).to_arrow_table().cast(SFT_SCHEMA)
+    return connection.execute(_ROWS + _SFT, {**chosen, "system": system}).to_arrow_table().cast(SFT_SCHEMA)
 
 
 def _posed(
-    connection: duckdb.DuckDBPyConnection, to: Target, policy: str | None, left_out: dict[str, int]
+    connection: duckdb.DuckDBPyConnection,
+    to: Target,
+    policy: str | None,
+    system: str | None,
+    left_out: dict[str, int],
 ) -> pa.Table:
     """The problems, in the order of their rounds and ids."""
-    never, keyless = _row(connection, _POSED + _UNPOSED, {"policy": policy})
+    chosen = {"policy": policy, "system": system}
+    never, keyless = _row(connection, _POSED + _UNPOSED, chosen)
     if never:
         left_out[f"admitted problems that {f'{policy} never' if policy else 'nobody'} attempted"] = never
     if keyless:
         left_out["admitted problems of several steps, which have no answer key"] = keyless
     sql, schema = {"trl": (_GRPO, GRPO_SCHEMA), "verl": (_VERL, VERL_SCHEMA)}[to]
-    return connection.execute(_POSED + sql, {"policy": policy}).to_arrow_table().cast(schema)
+    return connection.execute(_POSED + sql, chosen).to_arrow_table().cast(schema)
 
 
 def _check_policy(connection: duckdb.DuckDBPyConnection, policy: str | None) -> None:
@@ -363,6 +385,10 @@ _PROBLEMS_TOLD: Final = """\
 `{name}`, {rows}: admitted problems, each with its answer key by execution. `notes` is how
 many notes of others its prompt shows; a prompt of the form `terse` was shown without a chat template.
 """
+_SYSTEM_TOLD: Final = """\
+Every prompt begins with the system message that the run's models were shown{which}; a chat template may say
+something of its own where there is none.
+"""
 _BEWARE: Final = """\
 Models wrote these texts: a control token of your chat template that one spells out would count as one.
 Anchors, by which the run was measured, are in no file. The run's own reward of a text is
@@ -370,11 +396,13 @@ Anchors, by which the run was measured, are in no file. The run's own reward of 
 """
 
 
-def _readme(to: Target, rows: dict[str, int], source: str) -> str:
+def _readme(to: Target, rows: dict[str, int], source: str, system: str | None) -> str:
     told = [
         (_SFT_TOLD if name == "sft.parquet" else _PROBLEMS_TOLD).format(name=name, rows=_counted(count))
         for name, count in rows.items()
     ]
+    if system is not None:
+        told.append(_SYSTEM_TOLD.format(which="" if system else ", which is empty"))
     how = _VERL_TOLD if to == "verl" else _trl_told(sft="sft.parquet" in rows, grpo="grpo.parquet" in rows)
     title = {"trl": "TRL", "verl": "verl"}[to]
     return "\n".join([f"# Training data for {title}\n\nFrom {source}.\n", *told, how, _BEWARE])

@@ -76,7 +76,7 @@ class Run:
         _write_config(folder, config)  # first of all: from here on the run can be opened
         _clear(folder)
         lake = Lake.create(folder, config.lake)
-        return cls(folder, config, lake, State.fresh(config))
+        return cls(folder, config, lake, State.fresh(config, folder))
 
     @classmethod
     def open(cls, folder: Path, *, rounds: int | None = None) -> Run:
@@ -91,7 +91,7 @@ class Run:
         begun = any(any((folder / name).glob("*")) for name in (BATCHES, CHECKPOINTS, "data"))
         if not (folder / CATALOG_FILE).exists() and config.lake.catalog == "sqlite" and not begun:
             _clear(folder)  # killed while it was being created: nothing was committed
-            return cls(folder, config, Lake.create(folder, config.lake), State.fresh(config))
+            return cls(folder, config, Lake.create(folder, config.lake), State.fresh(config, folder))
         try:
             lake = Lake.open(folder, config.lake)
         except LakeUnmade:
@@ -100,9 +100,9 @@ class Run:
             for path in folder.glob(f"{CATALOG_FILE}*"):
                 path.unlink()
             _clear(folder)
-            return cls(folder, config, Lake.create(folder, config.lake), State.fresh(config))
+            return cls(folder, config, Lake.create(folder, config.lake), State.fresh(config, folder))
         try:
-            state = State.load(config, lake)
+            state = State.load(config, lake, folder)
             for policy in state.policies.values():
                 if not policy.sha256:
                     continue  # its weights are elsewhere
@@ -124,11 +124,11 @@ class Run:
         Raises RunError, LakeError or CheckpointError where the run's files cannot be written or read.
         """
         if self._cut_short:  # the curriculum has seen what was never committed
-            self.state = State.load(self.config, self.lake)
+            self.state = State.load(self.config, self.lake, self.folder)
             self._cut_short = False
         if self.finished:
             return
-        prepare(self.config)
+        prepare(self.config, self.folder)
         with _cluster(self.folder, self.config) as cluster:
             while not self.finished:
                 try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -59,6 +60,8 @@ class State:
     """The school between two rounds."""
 
     config: RunConfig
+    folder: Path
+    """The run's."""
     population: Population
     domains: dict[str, Domain]
     anchors: dict[str, list[Anchor]]
@@ -86,11 +89,12 @@ class State:
     """How long the last commit took, seconds; a measure of the machine, not part of the state."""
 
     @classmethod
-    def fresh(cls, config: RunConfig) -> State:
-        """Before the first round."""
+    def fresh(cls, config: RunConfig, folder: Path) -> State:
+        """Before the first round of the run in ``folder``."""
         domains = {name: make_domain(name) for name in config.domains}
         return cls(
             config=config,
+            folder=folder,
             population=Population(config.population, config.seed),
             domains=domains,
             anchors={name: _core(d, config.evaluation) for name, d in domains.items()},
@@ -102,9 +106,9 @@ class State:
         )
 
     @classmethod
-    def load(cls, config: RunConfig, lake: Lake) -> State:
+    def load(cls, config: RunConfig, lake: Lake, folder: Path) -> State:
         """As of the last committed round of ``lake``."""
-        state = cls.fresh(config)
+        state = cls.fresh(config, folder)
         last = lake.last_round()
         if last is None:
             return state
@@ -135,7 +139,7 @@ class State:
         """A policy's tokens; None where its weights are elsewhere."""
         if self.config.policies[policy].served is not None:
             return None
-        return vocabulary_for(self.config, policy)
+        return vocabulary_for(self.config, policy, self.folder)
 
     def token_ids(self, policy: str, text: str) -> list[int]:
         """A whole completion as a policy's tokens; none where its weights are elsewhere."""

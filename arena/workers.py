@@ -28,7 +28,7 @@ from agents.engines.vllm import serves_adapters
 from agents.learning.batches import read_parquet
 from agents.learning.learner import Learned, Learner
 from agents.learning.parallel import learn_in_parallel
-from arena.bases import cache_folder, vocabulary_for
+from arena.bases import VERSIONS_KEPT, cache_folder, vocabulary_for
 from arena.config import RunConfig
 from arena.domains import Domain, make_domain
 from arena.envs import Episode, SolveEnv
@@ -44,10 +44,6 @@ from culture.reading import Hit, Query, Reader
 from culture.records import Arm, Citation, Json, Note, Revision, RoundRows, Verdict
 
 T = TypeVar("T")
-
-
-_VERSIONS_KEPT = 4
-"""Policy versions that an engine holds, the latest used."""
 
 
 class EngineWorker:
@@ -78,7 +74,7 @@ class EngineWorker:
         if policy_version in recent:
             recent.remove(policy_version)
         recent.append(policy_version)
-        del recent[:-_VERSIONS_KEPT]
+        del recent[:-VERSIONS_KEPT]
         engine.forget(set(recent))
         try:
             return engine.generate(policy_version, requests, sampling)
@@ -104,7 +100,7 @@ class EngineWorker:
             return OpenAIEngine(config.served, config.server)
         if engine.kind == "spark":
             return SparkEngine(batch_size=engine.batch_size, threads=engine.threads)
-        vocabulary = vocabulary_for(self.config, policy)
+        vocabulary = vocabulary_for(self.config, policy, self.folder)
         base = self.folder / CHECKPOINTS / f"{policy}@0"
         if engine.kind == "torch":
             from agents.engines.torch import TorchEngine
@@ -323,7 +319,7 @@ class LearnerWorker:
             path=self.folder / CHECKPOINTS / order.version,
             rows=read_parquet(self.folder / order.batch),
             lr=lr * (1 - (1 - c.learner.final_lr) * passed),
-            vocabulary=vocabulary_for(c, order.policy),
+            vocabulary=vocabulary_for(c, order.policy, self.folder),
             lora=policy.lora,
             first=self.folder / CHECKPOINTS / f"{order.policy}@0",
         )

@@ -198,6 +198,7 @@ class VllmEngine:
             seed=None if sampling.temperature == 0 else request.seed % 2**63,
             max_tokens=sampling.max_tokens,
             stop=[sampling.stop] if sampling.stop else None,
+            stop_token_ids=[self.vocabulary.end],
             logprobs=0,
             structured_outputs=held,
         )

