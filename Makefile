@@ -19,7 +19,7 @@ run: $(STAMP)
 	@$(PY) -m run_arena run $(PRESET) $(ARGS)
 
 test: $(STAMP)
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
 
 llm: $(STAMP_LLM)
 	@$(PY) -m run_arena run smollm2 $(ARGS)

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from agents.engines.openai_config import ServerConfig
+from agents.precision import Precision
 from culture.records import Form
 
 SPARK_CONTEXT = 256
@@ -146,8 +147,9 @@ class EngineConfig(BaseModel):
     """System message of the chat; null takes what the model's template says by itself. In characters."""
     context: int = Field(default=SPARK_CONTEXT, ge=64, le=1_000_000)
     """Longest prompt and completion together, in tokens; spark's is fixed."""
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    """Precision of the weights that ``torch`` and ``vllm`` sample with. No unit."""
+    dtype: Precision = "float32"
+    """Precision of the weights that ``torch`` and ``vllm`` sample with; ``auto`` is bfloat16 where
+    the machine that a run starts on multiplies in it, and float32 elsewhere. No unit."""
     batch_size: int = Field(default=256, ge=1, le=4096)
     """Rows given to an engine together, in rows. Part of what fixes a run's numbers."""
     threads: int = Field(default=1, ge=1, le=64)
@@ -260,9 +262,9 @@ class LearnerConfig(BaseModel):
     skip_zero_advantage: bool = True
     """Leave samples whose advantage is 0 out of a policy gradient's batch. Their only gradient is that of a
     KL penalty, but they take time, and they count in the mean that gains are taken over. No unit."""
-    dtype: Literal["float32", "bfloat16"] = "float32"
+    dtype: Precision = "float32"
     """Precision of the matrix products, and of a base that adapters are trained on; what is trained and the
-    optimizer's state are float32. No unit."""
+    optimizer's state are float32. ``auto`` as in ``engine.dtype``. No unit."""
     step_rows: int | None = Field(default=None, ge=1)
     """Rows of one optimizer step, gathered over as many micro-batches as they take; null makes every
     micro-batch a step. In rows."""

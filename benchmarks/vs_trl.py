@@ -1,9 +1,10 @@
 """Whole steps of GRPO a second over TRL's ``GRPOTrainer``, or tokens trained a second of the learner alone.
 
 Both sides take SmolLM2-135M-Instruct through the same steps: 8 prompts, 8 completions each, a reward, one
-step of AdamW on LoRA adapters of rank 16 on all linear layers, in bfloat16, without a KL penalty. Prompts
-(their ids are compared), lengths, reward function and learning rate are the same. Each side has a process
-of its own and all threads; they take turns, a step each.
+step of AdamW on LoRA adapters of rank 16 on all linear layers, without a KL penalty, in bfloat16 where the
+machine multiplies in it, else in float32. Prompts (their ids are compared), lengths, reward function and
+learning rate are the same. Each side has a process of its own and all threads; they take turns, a step
+each.
 
 Ours is what a round does for such a step, with the round's own classes: the engine samples with the latest
 version; completions are rewarded; rows are made and written as a Parquet file; the learner reads it,
@@ -50,6 +51,7 @@ from agents.engines.vllm import VllmEngine
 from agents.learning.batches import Sample, rows_from, write_parquet
 from agents.learning.learner import Learner
 from agents.learning.trainee import Trainee
+from agents.precision import native
 from agents.vocabulary import Vocabulary
 from arena.bases import cache_folder, vocabulary_for
 from arena.config import RunConfig
@@ -64,6 +66,7 @@ from culture.seeds import derive, generator
 
 PROMPTS, GROUP, COMPLETION = 8, 8, 12
 LR = 5e-4
+DTYPE = native()
 LORA = {"r": 16, "lora_alpha": 32, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
 PHASES = ("publish", "sample", "reward", "update", "save")
 
@@ -88,6 +91,8 @@ def settings(threads: int, overrides: Sequence[str] = ()) -> RunConfig:
         "learner.epochs=1",
         "learner.warmup_steps=0",
         "engine.patterns=false",
+        f"engine.dtype={DTYPE}",
+        f"learner.dtype={DTYPE}",
         f"engine.threads={threads}",
         f"learner.threads={threads}",
     ]
@@ -224,7 +229,7 @@ def trl(threads: int, steps: int, folder: Path) -> Callable[[int], Step]:
             self.started = time.perf_counter()
 
     trainer = GRPOTrainer(
-        model=AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16),
+        model=AutoModelForCausalLM.from_pretrained(base, dtype=getattr(torch, DTYPE)),
         reward_funcs=rewarded,
         args=GRPOConfig(
             output_dir=str(folder),
@@ -237,7 +242,7 @@ def trl(threads: int, steps: int, folder: Path) -> Callable[[int], Step]:
             adam_beta2=0.95,
             loss_type="grpo",
             beta=0.0,
-            bf16=True,
+            bf16=DTYPE == "bfloat16",
             use_cpu=True,
             gradient_checkpointing=False,
             shuffle_dataset=False,
@@ -398,7 +403,7 @@ def bare(kind: str, threads: int) -> Callable[[int], tuple[float, int]]:
     torch.set_num_threads(threads)
     base = models.resolve(SMOLLM2, cache_folder())
     model = get_peft_model(
-        AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16), LoraConfig(**LORA)
+        AutoModelForCausalLM.from_pretrained(base, dtype=getattr(torch, DTYPE)), LoraConfig(**LORA)
     )
     model.eval()  # without dropout, of which there is none
     trained = [p for p in model.parameters() if p.requires_grad]
@@ -415,7 +420,7 @@ def bare(kind: str, threads: int) -> Callable[[int], tuple[float, int]]:
             labels[i, len(prompt) : end] = ids[i, len(prompt) : end]
             mask[i, :end] = 1
         optimizer.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=DTYPE == "bfloat16"):
             logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits
             loss = cross_entropy(logits[:, :-1].flatten(0, 1).float(), labels[:, 1:].flatten())
         loss.backward()

@@ -264,7 +264,10 @@ def test_no_arguments() -> None:
 
 
 # -- signals ---------------------------------------------------------------------------------------------
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
+)
 def test_stopped_and_gone_on_with(sent: signal.Signals, code: int, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "run_arena", "run", "tiny", "--name", "x", "--rounds", "5000"]
     process = subprocess.Popen(

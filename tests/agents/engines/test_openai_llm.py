@@ -22,6 +22,7 @@ from agents import models
 from agents.engines.base import Completion, Request, Sampling
 from agents.engines.openai_api import OpenAIEngine
 from agents.engines.openai_config import ServerConfig
+from agents.precision import native
 
 pytestmark = [pytest.mark.llm, pytest.mark.timeout(600)]
 
@@ -44,7 +45,7 @@ class Served:
         command = [
             *(sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)),
             *("--served-model-name", "smol", "--host", "127.0.0.1", "--port", str(port)),
-            *("--dtype", "bfloat16", "--max-model-len", "1024", "--max-num-batched-tokens", "8192"),
+            *("--dtype", native(), "--max-model-len", "1024", "--max-num-batched-tokens", "8192"),
             "--enforce-eager",
         ]
         with self.log.open("wb") as log:
