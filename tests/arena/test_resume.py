@@ -106,7 +106,6 @@ def finished_alike(folder: Path, unharmed: Path, *arguments: str) -> None:
     check_log(folder)
 
 
-@pytest.mark.slow
 def test_a_run_killed_three_times_is_the_run_that_was_not(tmp_path: Path, unharmed: Path) -> None:
     folder = tmp_path / "run"
     for moment, after in [("0 learn", 0.0), ("1 committed", 0.02), ("3 evaluate", 0.05)]:
