@@ -8,17 +8,23 @@ read would compare different problems.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import get_args
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
-from scipy import stats
 
+from culture.clustered import clustered_difference, interval
 from culture.records import Arm
 
-CONTRASTS: tuple[tuple[Arm, Arm], ...] = (("library", "none"), ("library", "placebo"), ("placebo", "none"))
-"""Treatment and control. The second asks whether it is the content that helps, not the longer prompt."""
+CONTRASTS: tuple[tuple[Arm, Arm], ...] = (
+    ("library", "none"),
+    ("library", "placebo"),
+    ("library", "shuffled"),
+    ("placebo", "none"),
+    ("shuffled", "none"),
+)
+"""Treatment and control. The second asks whether it is the content that helps, not the longer prompt; the third
+whether it is that the notes are about this problem, and not that they are notes."""
 LEVEL = 0.95
 
 
@@ -31,7 +37,7 @@ class Effect:
     difference: float
     """From -1 to 1."""
     standard_error: float | None
-    """Clustered by problem; None where it cannot be estimated, see :func:`clustered_difference`."""
+    """Clustered by problem; None where it cannot be estimated, see ``culture.clustered``."""
     low: float | None
     """Lower end of the 95% interval."""
     high: float | None
@@ -76,37 +82,7 @@ def culture_effect(
     ]
 
 
-def clustered_difference(
-    treated: npt.ArrayLike,
-    treated_right: npt.ArrayLike,
-    controls: npt.ArrayLike,
-    controls_right: npt.ArrayLike,
-) -> tuple[float, float | None]:
-    """The difference of two shares and its standard error, clustered.
-
-    Each argument has one count a cluster, (clusters,): attempts and right ones in either arm; an arm may be
-    absent from a cluster. The estimate is the coefficient of the arm in a least-squares regression of
-    success on it. Its cluster-robust variance with the CR1 correction (Cameron and Miller 2015, "A
-    Practitioner's Guide to Cluster-Robust Inference", Journal of Human Resources 50(2), eqs. 10-12), here
-    with a constant and one indicator, comes to
-
-        V = G/(G-1) (N-1)/(N-2) sum_g u_g^2,   u_g = (s_1g - n_1g p_1)/n_1 - (s_0g - n_0g p_0)/n_0
-
-    with G clusters, N attempts, n attempts and s right ones in an arm, and p = s/n. The error is None
-    where it cannot be estimated: one cluster, two attempts in all, or no variation between clusters (as
-    where nothing was solved), of which V = 0 would claim certainty.
-    """
-    n1, s1, n0, s0 = (np.asarray(x, float) for x in (treated, treated_right, controls, controls_right))
-    p1, p0 = s1.sum() / n1.sum(), s0.sum() / n0.sum()
-    clusters, attempts = len(n1), n1.sum() + n0.sum()
-    if clusters < 2 or attempts < 3:
-        return float(p1 - p0), None
-    influence = (s1 - n1 * p1) / n1.sum() - (s0 - n0 * p0) / n0.sum()
-    variance = clusters / (clusters - 1) * (attempts - 1) / (attempts - 2) * (influence**2).sum()
-    return float(p1 - p0), float(np.sqrt(variance)) if variance > 1e-24 else None
-
-
-_ARMS: tuple[Arm, ...] = ("library", "none", "placebo")
+_ARMS: tuple[Arm, ...] = get_args(Arm)
 _Counts = dict[str, tuple[int, int, int]]
 """Attempts, right ones and those that read something, by problem."""
 
@@ -118,9 +94,7 @@ def _effect(treatment: Arm, control: Arm, one: _Counts, other: _Counts) -> Effec
     difference, error = clustered_difference(n1, s1, n0, s0)
     low = high = None
     if error is not None:
-        # t with G-1 degrees of freedom, as the same source advises (section VI.D).
-        half = cast("float", stats.t.ppf((1 + LEVEL) / 2, len(problems) - 1)) * error
-        low, high = float(difference - half), float(difference + half)
+        low, high = interval(difference, error, len(problems), LEVEL)
     return Effect(
         treatment=treatment,
         control=control,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from agents.engines.base import Request as Generation
 from arena.cluster import Failed
 from arena.envs import Episode
-from culture.records import Evaluation, Measure
+from culture.records import Arm, Evaluation, Measure
 
 if TYPE_CHECKING:
     from arena.round import Play
@@ -91,7 +91,7 @@ def measure(play: Play) -> None:
         _share(play, domain, "valid_share", [p.answer_key is not None for p in proposals])
         _share(play, domain, "new_share", [p.reason != "duplicate" for p in valid])
         _share(play, domain, "solve_rate", [a.correct for a in attempts if not a.replay])
-        for arm in ("library", "none", "placebo"):
+        for arm in get_args(Arm):
             _share(play, domain, f"solve_rate_{arm}", [a.correct for a in attempts if a.arm == arm])
         for version in sorted({e.policy_version for e in rows.evaluations if e.domain == domain}):
             policy = version.partition("@")[0]

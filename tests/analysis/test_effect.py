@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.effect import clustered_difference, culture_effect
+from analysis.effect import culture_effect
 from culture import connect
+from culture.clustered import clustered_difference
 from culture.records import RoundRows
 from culture.seeds import generator
 from tests.analysis.log import attempt, read, write_log
