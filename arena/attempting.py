@@ -79,7 +79,9 @@ def _assigned(play: Play, problems: Sequence[Known]) -> list[_Try]:
             )
             replay = problem.problem_id not in new
             dose = 0 if arm == "none" else _dose(play, attempt_id)
-            tries.append(_Try(attempt_id, problem, agent, play.version_of(agent), arm, dose, replay, episode))
+            tries.append(
+                _Try(attempt_id, problem, agent, play.version_of(agent), arm, dose, replay, episode)
+            )
     return tries
 
 

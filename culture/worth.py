@@ -1,9 +1,9 @@
-"""What notes are worth: the effect of reading a note, an author, a kind or a shelf, from the randomised arms.
+"""What notes are worth: the effect of reading a note, an author, a kind or a shelf, from the arms.
 
-Which attempts read is drawn by lot, but what they read depends on the problem. So attempts of the library's arm
-that were shown a note are compared with control attempts at the same problems, in the same rounds: there the
-note would have been shown as well, and only the lot kept it away. With several notes in a prompt this is the
-worth of what was shown together; ``rollout.dose`` and ``library.exploration`` vary the company.
+Which attempts read is drawn by lot, but what they read depends on the problem. So attempts of the library's
+arm that were shown a note are compared with control attempts at the same problems in the same rounds: there
+the note would have been shown as well, and only the lot kept it away. With several notes in a prompt this
+is the worth of what was shown together.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LEVEL = 0.95
 LEAST = 10
 """Problems with both arms below which no interval is given: Student's t is no guide to fewer clusters."""
 
-_KEYS: dict[By, str] = {"note": "n.note_id", "author": "v.author", "kind": "n.kind", "shelf": "n.shelf"}
+_KEYS: dict[By, str] = {"note": "note_id", "author": "v.author", "kind": "n.kind", "shelf": "n.shelf"}
 """What is grouped by; a revision's author, not the note's first."""
 
 
@@ -79,10 +79,15 @@ def worths(
         raise ValueError(f"expected control to be none, placebo or shuffled, got {control!r}")
     rows = connection.execute(
         f"""
-        WITH read AS (
-            SELECT DISTINCT {_KEYS[by]} AS key, r.attempt_id
-            FROM reads r JOIN notes n USING (note_id) JOIN revisions v USING (revision_id)
-            WHERE r.arm = 'library'
+        WITH shown AS MATERIALIZED (
+            SELECT note_id, revision_id, attempt_id FROM reads WHERE arm = 'library'
+        ), n AS MATERIALIZED (
+            SELECT note_id, kind, shelf FROM notes
+        ), v AS MATERIALIZED (
+            SELECT revision_id, author FROM revisions
+        ), read AS MATERIALIZED (
+            SELECT DISTINCT {_KEYS[by]} AS key, attempt_id
+            FROM shown JOIN n USING (note_id) JOIN v USING (revision_id)
         ), treated AS (
             SELECT key, problem_id, a.round, count(*) AS n, count(*) FILTER (correct) AS s
             FROM read JOIN attempts a USING (attempt_id)

@@ -1,4 +1,4 @@
-"""Tests of differences with clustered errors; those of ``clustered_difference`` are with the arms' effect."""
+"""Tests of differences with clustered errors; ``clustered_difference`` has its own with the arms."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def test_notes_that_help_and_harm_are_found_and_no_other(log: Path, control: Arm
     with connect(log) as connection:
         found = {w.key: w for w in worths(connection, "note", control=control)}
     assert len(found) == NOTES
-    assert list(found)[0] == f"n{HELPS}" and list(found)[-1] == f"n{HARMS}"
+    assert next(iter(found)) == f"n{HELPS}" and list(found)[-1] == f"n{HARMS}"
     for i in range(NOTES):
         w = found[f"n{i}"]
         truth = {HELPS: 0.3, HARMS: -0.3}.get(i, 0.0)

@@ -23,8 +23,8 @@ CONTRASTS: tuple[tuple[Arm, Arm], ...] = (
     ("placebo", "none"),
     ("shuffled", "none"),
 )
-"""Treatment and control. The second asks whether it is the content that helps, not the longer prompt; the third
-whether it is that the notes are about this problem, and not that they are notes."""
+"""Treatment and control. The second asks whether it is the content that helps, not the longer prompt; the
+third whether it is that the notes are about this problem, and not that they are notes."""
 LEVEL = 0.95
 
 
@@ -80,6 +80,52 @@ def culture_effect(
         for treatment, control in CONTRASTS
         if counts[treatment] and counts[control]
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class DoseEffect:
+    """The effect of being assigned so many notes, against the arm without any."""
+
+    dose: int
+    """Notes that attempts were assigned to be shown at most."""
+    tokens: float
+    """Tokens of notes that they were shown, in the mean over all of them."""
+    effect: Effect
+
+
+def dose_response(
+    connection: duckdb.DuckDBPyConnection, *, treatment: Arm = "library", domain: str | None = None
+) -> list[DoseEffect]:
+    """The effect of each dose of an arm against the arm ``none``, the smallest first.
+
+    Doses are drawn by lot where ``rollout.dose`` is ``uniform``, so they differ in nothing else; with
+    ``all`` there is one. Raises ValueError for the arm ``none``.
+    """
+    if treatment == "none":
+        raise ValueError("expected an arm that reads, got none; write library, placebo or shuffled")
+    rows = connection.execute(
+        """
+        SELECT problem_id, CASE arm WHEN 'none' THEN 0 ELSE dose END AS given, count(*),
+            count(*) FILTER (correct), count(*) FILTER (shown > 0), sum(shown)
+        FROM (
+            SELECT a.*, coalesce(tokens, 0) AS shown
+            FROM attempts a LEFT JOIN (
+                SELECT attempt_id, sum(tokens) AS tokens FROM reads GROUP BY attempt_id
+            ) USING (attempt_id)
+        )
+        WHERE verdict <> 'error' AND arm IN ('none', $treatment) AND ($domain IS NULL OR domain = $domain)
+        GROUP BY ALL ORDER BY ALL
+        """,
+        {"treatment": treatment, "domain": domain},
+    ).fetchall()
+    doses = sorted({r[1] for r in rows})
+    counts = {dose: {r[0]: (r[2], r[3], r[4]) for r in rows if r[1] == dose} for dose in doses}
+    tokens = {dose: float(sum(r[5] for r in rows if r[1] == dose)) for dose in doses}
+    controls = counts.pop(0, None)
+    if controls is None:
+        return []
+    effects = {dose: _effect(treatment, "none", counts[dose], controls) for dose in counts}
+    return [DoseEffect(dose, tokens[dose] / e.treated, e) for dose, e in effects.items()]
 
 
 _ARMS: tuple[Arm, ...] = get_args(Arm)
