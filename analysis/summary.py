@@ -13,8 +13,9 @@ from rich.table import Table
 from rich.text import Text
 from scipy import stats
 
-from analysis.effect import Effect, culture_effect
 from analysis.history import START, difficulties, scores
+from culture.effect import Effect, culture_effect, dose_response
+from culture.worth import By, Worth, worths
 
 PHASES = ("request", "propose", "attempt", "judge", "write", "learn", "sleep", "evaluate")
 WINDOW = 10
@@ -39,6 +40,7 @@ def summary(connection: duckdb.DuckDBPyConnection) -> list[Section]:
         _learned(connection),
         _proposals(connection),
         _library(connection),
+        *_worth(connection),
         _time(connection),
     ]
 
@@ -157,6 +159,35 @@ def _library(connection: duckdb.DuckDBPyConnection) -> Section:
         text = f"{effects[0].read_share:.1%} of the attempts in the library arm; all of them count above"
         section.lines.append(("found a note", text))
     return section
+
+
+MOST = 3
+"""Notes and authors that are named at either end of the list of their worth."""
+
+
+def _worth(connection: duckdb.DuckDBPyConnection) -> list[Section]:
+    """What reading is worth by kind, author and note; no section where nothing can be told."""
+    section = Section("What reading was worth, against reading nothing")
+    by: tuple[By, ...] = ("shelf", "kind", "author", "note")
+    for name in by:
+        known = [w for w in worths(connection, name) if w.low is not None]
+        ends = known if len(known) <= 2 * MOST else [*known[:MOST], *known[-MOST:]]
+        section.lines += [(f"{name} {w.key}", worth_text(w, len(known))) for w in ends]
+    doses = dose_response(connection)
+    if len(doses) > 1:
+        section.lines += [
+            (f"dose {d.dose}", f"{effect_text(d.effect)}; {d.tokens:.0f} tokens in the mean") for d in doses
+        ]
+    return [section] if section.lines else []
+
+
+def worth_text(worth: Worth, among: int) -> str:
+    """A worth in one line: points, 95% interval, and what is left of it among so many."""
+    assert worth.low is not None and worth.high is not None and worth.q is not None
+    text = f"{100 * worth.difference:+.2f} points {_interval(100 * worth.low, 100 * worth.high)}"
+    if among > 1:
+        text += f", q {worth.q:.2g} of {among}"
+    return f"{text}; {worth.treated} and {worth.controls} attempts at {worth.problems} problems"
 
 
 def effect_text(effect: Effect) -> str:

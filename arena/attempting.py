@@ -28,6 +28,7 @@ class _Try:
     solver: Agent
     version: str
     arm: Arm
+    dose: int
     replay: bool
     episode: Episode
     prompt: str = ""
@@ -77,21 +78,53 @@ def _assigned(play: Play, problems: Sequence[Known]) -> list[_Try]:
                 problem.domain, problem.spec, problem.answer_key, config.engine.form, (), lookups
             )
             replay = problem.problem_id not in new
-            tries.append(_Try(attempt_id, problem, agent, play.version_of(agent), arm, replay, episode))
+            dose = 0 if arm == "none" else _dose(play, attempt_id)
+            tries.append(
+                _Try(attempt_id, problem, agent, play.version_of(agent), arm, dose, replay, episode)
+            )
     return tries
+
+
+def _dose(play: Play, attempt_id: str) -> int:
+    """Notes that an attempt which reads may be shown."""
+    config = play.config.rollout
+    if config.dose == "all" or config.notes < 2:
+        return config.notes
+    return 1 + int(generator(play.config.seed, "dose", attempt_id).integers(config.notes))
 
 
 def _hand_out_notes(play: Play, tries: Sequence[_Try]) -> None:
     """Put notes or placebos into the episodes of those arms, and pose every problem."""
-    readers = [t for t in tries if t.arm != "none"] if play.config.rollout.notes else []
-    found = _found(play, [_reading(play, t, None) for t in readers])
-    notes = dict(zip((t.attempt_id for t in readers), found, strict=True))
+    others = _others(tries)
+    asked = {t.attempt_id: _opening(play, t, others[t.problem.domain]) for t in tries if t.dose}
+    readings = {name: reading for name, reading in asked.items() if reading is not None}
+    notes = dict(zip(readings, _found(play, list(readings.values())), strict=True))
     for t in tries:
-        shown = _shown(play, t, notes.get(t.attempt_id, []))
+        shown = _shown(play, t, notes.get(t.attempt_id, [])[: t.dose])
         domain = play.state.domains[t.problem.domain]
         e = t.episode
         t.episode = Episode(e.domain, e.spec, e.answer_key, e.form, tuple(shown), e.lookups)
         t.prompt = SolveEnv.from_episode(t.episode, domain, _Nothing()).observation
+
+
+def _others(tries: Sequence[_Try]) -> dict[str, list[Known]]:
+    """The problems of the round by domain, each once, in order."""
+    found: dict[str, dict[str, Known]] = {}
+    for t in tries:
+        found.setdefault(t.problem.domain, {})[t.problem.problem_id] = t.problem
+    return {domain: list(problems.values()) for domain, problems in found.items()}
+
+
+def _opening(play: Play, t: _Try, problems: Sequence[Known]) -> Reading | None:
+    """What an attempt reads before it begins; None where there is no other problem to shuffle with."""
+    if t.arm != "shuffled":
+        return _reading(play, t, None)
+    others = [p for p in problems if p.problem_id != t.problem.problem_id]
+    if not others:
+        return None
+    other = others[int(generator(play.config.seed, "shuffle", t.attempt_id).integers(len(others)))]
+    domain = play.state.domains[other.domain]
+    return _reading(play, t, domain.pose(other.spec, play.config.engine.form))
 
 
 def _reading(play: Play, t: _Try, query: str | None) -> Reading:
@@ -240,6 +273,7 @@ def _row(play: Play, t: _Try) -> Attempt:
         policy_version=t.version,
         library_version=play.state.library_version,
         arm=t.arm,
+        dose=t.dose,
         form=t.episode.form,
         replay=t.replay,
         prompt=t.prompt,

@@ -41,6 +41,7 @@ from arena.workers import (
 )
 from culture.edits import Edit
 from culture.reading import Hit
+from culture.records import Measure
 
 T = TypeVar("T")
 _VERIFIED_TOGETHER = 256
@@ -292,6 +293,10 @@ class Cluster:
         """The library after a round. Raises WorkFailed."""
         done = self.librarian.call("close_round", committed, round, list(edits), dict(reads))
         return cast("Shelved", done)
+
+    def effects(self, committed: int) -> list[Measure]:
+        """The library's effect and worth as of a committed round. Raises WorkFailed."""
+        return cast("list[Measure]", self.librarian.call("effects", committed))
 
     def learn(self, orders: Sequence[LearnOrder]) -> list[Learned | Failed]:
         """New policy versions, in the order of ``orders``."""

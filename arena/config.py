@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -36,9 +37,14 @@ class RolloutConfig(BaseModel):
     operator_share: float = Field(default=0.25, ge=0, le=1)
     """Share of requested mutations that the domain's own operator makes instead of a proposer."""
     arms: dict[Arm, float] = Field(default={"library": 0.3, "none": 0.5, "placebo": 0.2})
-    """Probability of each arm, drawn anew for every attempt; they sum to 1. Shares, no unit."""
+    """Probability of each arm, drawn anew for every attempt; they sum to 1. ``library`` reads what is found
+    for its problem, ``none`` nothing, ``placebo`` texts of equal length that are not about it, ``shuffled``
+    what is found for another problem of the round. Shares, no unit."""
     notes: int = Field(default=2, ge=0, le=64)
-    """Most notes shown at the start of an attempt in the library or placebo arm, in notes."""
+    """Most notes shown at the start of an attempt in an arm that reads, in notes."""
+    dose: Literal["all", "uniform"] = "all"
+    """How many of those an attempt may be shown: ``all``, or a number from one to ``notes`` that is drawn
+    anew for every attempt, so that the response to the dose is an experiment too. No unit."""
     lookups: int = Field(default=0, ge=0, le=16)
     """Searches that a solver in the library arm may make itself before it answers, in searches."""
     notes_written: int = Field(default=16, ge=0, le=10_000)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from agents.engines.base import Request as Generation
-from arena.cluster import Failed
+from arena.cluster import Failed, WorkFailed
 from arena.envs import Episode
-from culture.records import Evaluation, Measure
+from culture.records import Arm, Evaluation, Measure
 
 if TYPE_CHECKING:
     from arena.round import Play
@@ -20,8 +20,7 @@ _Z = 1.959963984540054
 
 def evaluate(play: Play) -> None:
     """Greedy answers of every solver policy to all anchors, in due rounds."""
-    every, last = play.config.evaluation.every, play.config.rounds - 1
-    if play.round and (play.round + 1) % every and play.round != last:
+    if not _due(play):
         return
     solvers = play.state.population.with_role("solver")
     for name in sorted({agent.policy for agent in solvers}):
@@ -30,6 +29,11 @@ def evaluate(play: Play) -> None:
         for version in [before, now] if play.round == 0 and before != now else [now]:
             for domain in play.config.domains:
                 _place(play, version, domain)
+
+
+def _due(play: Play) -> bool:
+    every, last = play.config.evaluation.every, play.config.rounds - 1
+    return play.round == 0 or (play.round + 1) % every == 0 or play.round == last
 
 
 def _place(play: Play, version: str, domain_name: str) -> None:
@@ -83,6 +87,11 @@ def measure(play: Play) -> None:
         _put(play, "", f"tokens_written/{name}", float(spent.written), 1)
         if spent.read and play.config.engine.kind == "vllm":
             _put(play, "", f"prefix_hits/{name}", spent.cached / spent.read, spent.read)
+    if play.round and _due(play):
+        try:
+            rows.measures += play.cluster.effects(play.state.round)
+        except WorkFailed as error:
+            play.event("infrastructure", "measure_failed", "librarian", str(error))
     for domain in play.config.domains:
         proposals = [p for p in rows.problems if p.domain == domain and p.origin == "policy"]
         proposals = [p for p in proposals if p.failure_source != "infrastructure"]
@@ -91,7 +100,7 @@ def measure(play: Play) -> None:
         _share(play, domain, "valid_share", [p.answer_key is not None for p in proposals])
         _share(play, domain, "new_share", [p.reason != "duplicate" for p in valid])
         _share(play, domain, "solve_rate", [a.correct for a in attempts if not a.replay])
-        for arm in ("library", "none", "placebo"):
+        for arm in get_args(Arm):
             _share(play, domain, f"solve_rate_{arm}", [a.correct for a in attempts if a.arm == arm])
         for version in sorted({e.policy_version for e in rows.evaluations if e.domain == domain}):
             policy = version.partition("@")[0]

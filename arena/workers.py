@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import torch
 import transformers
@@ -39,9 +39,11 @@ from arena.warm_up import warm_up
 from culture import connect
 from culture.columns import from_arrow, table_of
 from culture.edits import Edit, LibraryRefused
+from culture.effect import culture_effect
 from culture.library import Library
 from culture.reading import Hit, Query, Reader
-from culture.records import Arm, Citation, Json, Note, Revision, RoundRows, Verdict
+from culture.records import Arm, Citation, Json, Measure, Note, Revision, RoundRows, Verdict
+from culture.worth import By, worths
 
 T = TypeVar("T")
 
@@ -254,6 +256,32 @@ class Librarian:
             self.library.state_dict(),
             len(heads) - len(self.library.archived),
         )
+
+    def effects(self, committed: int) -> list[Measure]:
+        """Measures of the next round: the library's effect and worth over all rounds up to ``committed``.
+
+        A worth is there for every shelf, kind, author and note of which an interval can be given.
+        """
+        now = committed + 1
+        with connect(self.folder) as connection:
+            found = [
+                Measure(
+                    now, f"effect/{e.treatment}-{e.control}", domain, e.difference, e.low, e.high,
+                    e.treated + e.controls,
+                )
+                for domain in self.config.domains
+                for e in culture_effect(connection, domain=domain, rounds=range(now))
+            ]  # fmt: skip
+            for by in get_args(By):
+                found += [
+                    Measure(
+                        now, f"worth/{by}/{w.key}", "", w.difference, w.low, w.high,
+                        w.treated + w.controls,
+                    )
+                    for w in worths(connection, by)
+                    if w.low is not None
+                ]  # fmt: skip
+        return found
 
     def _catch_up(self, committed: int) -> None:
         """Be at round ``committed``: a restarted librarian, or one ahead of the log, reads it anew."""

@@ -26,7 +26,7 @@ import numpy as np
 from scipy import stats
 
 import culture
-from analysis.effect import culture_effect
+from culture.effect import culture_effect
 
 CONDITIONS: dict[str, list[str]] = {
     "default": [],

@@ -16,7 +16,7 @@ from typing import Literal
 Json = dict[str, object]
 
 Role = Literal["proposer", "solver", "editor", "judge", "teacher"]
-Arm = Literal["library", "none", "placebo"]
+Arm = Literal["library", "none", "placebo", "shuffled"]
 Form = Literal["terse", "natural"]
 Verdict = Literal["correct", "wrong", "malformed", "error"]
 Status = Literal["admitted", "rejected"]
@@ -152,6 +152,8 @@ class Attempt:
     policy_version: str
     library_version: int
     arm: Arm
+    dose: int
+    """Notes that it was to be shown at most; fewer were found where ``reads`` has fewer."""
     form: Form
     replay: bool
     prompt: str

@@ -183,6 +183,7 @@ CREATE TABLE attempts (
     policy_version VARCHAR NOT NULL,
     library_version BIGINT NOT NULL,
     arm VARCHAR NOT NULL,
+    dose BIGINT NOT NULL,
     form VARCHAR NOT NULL,
     replay BOOLEAN NOT NULL,
     prompt VARCHAR NOT NULL,
@@ -206,7 +207,8 @@ COMMENT ON COLUMN attempts.domain IS 'Domain by name.';
 COMMENT ON COLUMN attempts.solver IS 'Agent that attempted it.';
 COMMENT ON COLUMN attempts.policy_version IS 'Policy version that wrote the completion.';
 COMMENT ON COLUMN attempts.library_version IS 'Version of the library that the attempt could read.';
-COMMENT ON COLUMN attempts.arm IS 'Arm that it was assigned at random: library, none or placebo.';
+COMMENT ON COLUMN attempts.arm IS 'Arm that it was assigned at random: library, none, placebo or shuffled (notes that another problem finds).';
+COMMENT ON COLUMN attempts.dose IS 'Most notes that it was assigned to be shown, in notes; 0 in the arm none.';
 COMMENT ON COLUMN attempts.form IS 'Form of the prompt: terse or natural.';
 COMMENT ON COLUMN attempts.replay IS 'Whether the problem is from an earlier round.';
 COMMENT ON COLUMN attempts.prompt IS 'Prompt that the solver saw, notes included.';
@@ -238,7 +240,7 @@ COMMENT ON COLUMN reads.round IS 'Round of the attempt.';
 COMMENT ON COLUMN reads.reader IS 'Agent that read it.';
 COMMENT ON COLUMN reads.note_id IS 'Note shown.';
 COMMENT ON COLUMN reads.revision_id IS 'Revision of that note whose text was shown.';
-COMMENT ON COLUMN reads.arm IS 'Arm of the attempt: library or placebo.';
+COMMENT ON COLUMN reads.arm IS 'Arm of the attempt: library, placebo or shuffled.';
 COMMENT ON COLUMN reads.rank IS 'Place in what retrieval returned, from 0, the best first.';
 COMMENT ON COLUMN reads.tokens IS 'Length of what was shown, in tokens.';
 

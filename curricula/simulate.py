@@ -36,9 +36,10 @@ def attempt(
     """A try with a verdict and no text; ``index`` tells a problem's attempts of one round apart."""
     return Attempt(
         attempt_id=f"{problem_id}/{round}/{index}", round=round, problem_id=problem_id, domain=domain,
-        solver="simulated", policy_version="simulated@0", library_version=0, arm="none", form="terse",
-        replay=replay, prompt="", completion="", token_ids=[], logprobs=[], turns=1, answer=None,
-        verdict="correct" if correct else "wrong", correct=correct, reward=float(correct), prompt_tokens=0,
+        solver="simulated", policy_version="simulated@0", library_version=0, arm="none", dose=0,
+        form="terse", replay=replay, prompt="", completion="", token_ids=[], logprobs=[], turns=1,
+        answer=None, verdict="correct" if correct else "wrong", correct=correct, reward=float(correct),
+        prompt_tokens=0,
         failure_source=None if correct else "solver", failure=None,
     )  # fmt: skip
 

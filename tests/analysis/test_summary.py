@@ -6,10 +6,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from analysis.effect import culture_effect
 from analysis.history import START, scores, wilson
 from analysis.summary import effect_text, headline, summary
 from culture import connect
+from culture.effect import culture_effect
 from tests.analysis.log import round_rows, write_log
 
 

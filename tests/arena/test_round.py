@@ -11,6 +11,8 @@ from scipy.stats import chisquare
 from agents.config import CLIPPED
 from analysis.identical import differences
 from culture import connect
+from culture.effect import culture_effect
+from culture.worth import worths
 from tests.arena.consistency import check_log
 from tests.arena.domains import text_games
 from tests.arena.scripted import ScriptedEngine, play
@@ -154,6 +156,58 @@ def test_strategies(tmp_path: Path, strategy: str) -> None:
     folder = play(tmp_path / "run", [f"curriculum.strategy={strategy}"])
     check_log(folder)
     assert one(folder, "SELECT min(admitted) FROM rounds") > 0
+
+
+def test_shuffled_notes_and_doses(tmp_path: Path) -> None:
+    overrides = [
+        'rollout.arms={"library": 0.4, "none": 0.2, "shuffled": 0.4}',
+        "rollout.dose=uniform", "rollout.notes=3", "engine.prompt_chars=190", "rounds=4",
+    ]  # fmt: skip
+    folder = play(tmp_path / "run", overrides)
+    check_log(folder)
+    doses = ask(folder, "SELECT arm, dose, count(*) FROM attempts GROUP BY ALL ORDER BY ALL")
+    assert {(arm, dose) for arm, dose, _ in doses} == {
+        ("none", 0), *((arm, dose) for arm in ("library", "shuffled") for dose in (1, 2, 3))
+    }  # fmt: skip
+    drawn = [n for arm, _, n in doses if arm != "none"]
+    assert chisquare(drawn[:3]).pvalue > 1e-3 and chisquare(drawn[3:]).pvalue > 1e-3
+    shown = "SELECT attempt_id, count(*) AS n FROM reads GROUP BY attempt_id"
+    assert (
+        one(folder, f"SELECT count(*) FROM attempts JOIN ({shown}) USING (attempt_id) WHERE n > dose") == 0
+    )
+    assert one(folder, "SELECT max(dose) FROM attempts JOIN reads USING (attempt_id)") == 3
+
+    # readers of a problem are shown the same notes, and shuffled ones those of another problem
+    shown = (
+        "(SELECT problem_id, a.round, a.arm, note_id FROM reads r JOIN attempts a USING (attempt_id) "
+        "WHERE rank = 0)"
+    )
+    same = (
+        f"SELECT avg((s.note_id = l.note_id)::INT) FROM {shown} s JOIN {shown} l "
+        "USING (problem_id, round) WHERE l.arm = 'library' AND s.arm = "
+    )
+    assert one(folder, f"{same}'library'") > 0.9
+    assert one(folder, f"{same}'shuffled'") < 0.5
+
+
+def test_the_library_s_effect_is_measured_as_it_goes(whole: Path) -> None:
+    """Stored for the rounds that were evaluated, over the rounds before them."""
+    rounds = ask(
+        whole, "SELECT DISTINCT round FROM measures WHERE name = 'effect/library-none' ORDER BY round"
+    )
+    due = ask(whole, "SELECT DISTINCT round FROM evaluations WHERE round > 0 ORDER BY round")
+    assert rounds == due and due
+    (last,) = due[-1]
+    with connect(whole) as log:
+        found = next(e for e in culture_effect(log, domain="transforms", rounds=range(int(str(last)))))
+        by_shelf = worths(log, "shelf")
+    value, low, n = ask(
+        whole,
+        "SELECT value, low, n FROM measures WHERE name = 'effect/library-none' AND domain = 'transforms' "
+        f"AND round = {last}",
+    )[0]
+    assert (value, low, n) == (found.difference, found.low, found.treated + found.controls)
+    assert by_shelf and one(whole, "SELECT count(*) FROM measures WHERE name = 'worth/shelf/public'") > 0
 
 
 def test_lookups_show_what_they_found(tmp_path: Path) -> None:

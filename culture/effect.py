@@ -8,17 +8,23 @@ read would compare different problems.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import get_args
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
-from scipy import stats
 
+from culture.clustered import clustered_difference, interval
 from culture.records import Arm
 
-CONTRASTS: tuple[tuple[Arm, Arm], ...] = (("library", "none"), ("library", "placebo"), ("placebo", "none"))
-"""Treatment and control. The second asks whether it is the content that helps, not the longer prompt."""
+CONTRASTS: tuple[tuple[Arm, Arm], ...] = (
+    ("library", "none"),
+    ("library", "placebo"),
+    ("library", "shuffled"),
+    ("placebo", "none"),
+    ("shuffled", "none"),
+)
+"""Treatment and control. The second asks whether it is the content that helps, not the longer prompt; the
+third whether it is that the notes are about this problem, and not that they are notes."""
 LEVEL = 0.95
 
 
@@ -31,7 +37,7 @@ class Effect:
     difference: float
     """From -1 to 1."""
     standard_error: float | None
-    """Clustered by problem; None where it cannot be estimated, see :func:`clustered_difference`."""
+    """Clustered by problem; None where it cannot be estimated, see ``culture.clustered``."""
     low: float | None
     """Lower end of the 95% interval."""
     high: float | None
@@ -76,37 +82,53 @@ def culture_effect(
     ]
 
 
-def clustered_difference(
-    treated: npt.ArrayLike,
-    treated_right: npt.ArrayLike,
-    controls: npt.ArrayLike,
-    controls_right: npt.ArrayLike,
-) -> tuple[float, float | None]:
-    """The difference of two shares and its standard error, clustered.
+@dataclass(frozen=True, slots=True)
+class DoseEffect:
+    """The effect of being assigned so many notes, against the arm without any."""
 
-    Each argument has one count a cluster, (clusters,): attempts and right ones in either arm; an arm may be
-    absent from a cluster. The estimate is the coefficient of the arm in a least-squares regression of
-    success on it. Its cluster-robust variance with the CR1 correction (Cameron and Miller 2015, "A
-    Practitioner's Guide to Cluster-Robust Inference", Journal of Human Resources 50(2), eqs. 10-12), here
-    with a constant and one indicator, comes to
+    dose: int
+    """Notes that attempts were assigned to be shown at most."""
+    tokens: float
+    """Tokens of notes that they were shown, in the mean over all of them."""
+    effect: Effect
 
-        V = G/(G-1) (N-1)/(N-2) sum_g u_g^2,   u_g = (s_1g - n_1g p_1)/n_1 - (s_0g - n_0g p_0)/n_0
 
-    with G clusters, N attempts, n attempts and s right ones in an arm, and p = s/n. The error is None
-    where it cannot be estimated: one cluster, two attempts in all, or no variation between clusters (as
-    where nothing was solved), of which V = 0 would claim certainty.
+def dose_response(
+    connection: duckdb.DuckDBPyConnection, *, treatment: Arm = "library", domain: str | None = None
+) -> list[DoseEffect]:
+    """The effect of each dose of an arm against the arm ``none``, the smallest first.
+
+    Doses are drawn by lot where ``rollout.dose`` is ``uniform``, so they differ in nothing else; with
+    ``all`` there is one. Raises ValueError for the arm ``none``.
     """
-    n1, s1, n0, s0 = (np.asarray(x, float) for x in (treated, treated_right, controls, controls_right))
-    p1, p0 = s1.sum() / n1.sum(), s0.sum() / n0.sum()
-    clusters, attempts = len(n1), n1.sum() + n0.sum()
-    if clusters < 2 or attempts < 3:
-        return float(p1 - p0), None
-    influence = (s1 - n1 * p1) / n1.sum() - (s0 - n0 * p0) / n0.sum()
-    variance = clusters / (clusters - 1) * (attempts - 1) / (attempts - 2) * (influence**2).sum()
-    return float(p1 - p0), float(np.sqrt(variance)) if variance > 1e-24 else None
+    if treatment == "none":
+        raise ValueError("expected an arm that reads, got none; write library, placebo or shuffled")
+    rows = connection.execute(
+        """
+        SELECT problem_id, CASE arm WHEN 'none' THEN 0 ELSE dose END AS given, count(*),
+            count(*) FILTER (correct), count(*) FILTER (shown > 0), sum(shown)
+        FROM (
+            SELECT a.*, coalesce(tokens, 0) AS shown
+            FROM attempts a LEFT JOIN (
+                SELECT attempt_id, sum(tokens) AS tokens FROM reads GROUP BY attempt_id
+            ) USING (attempt_id)
+        )
+        WHERE verdict <> 'error' AND arm IN ('none', $treatment) AND ($domain IS NULL OR domain = $domain)
+        GROUP BY ALL ORDER BY ALL
+        """,
+        {"treatment": treatment, "domain": domain},
+    ).fetchall()
+    doses = sorted({r[1] for r in rows})
+    counts = {dose: {r[0]: (r[2], r[3], r[4]) for r in rows if r[1] == dose} for dose in doses}
+    tokens = {dose: float(sum(r[5] for r in rows if r[1] == dose)) for dose in doses}
+    controls = counts.pop(0, None)
+    if controls is None:
+        return []
+    effects = {dose: _effect(treatment, "none", counts[dose], controls) for dose in counts}
+    return [DoseEffect(dose, tokens[dose] / e.treated, e) for dose, e in effects.items()]
 
 
-_ARMS: tuple[Arm, ...] = ("library", "none", "placebo")
+_ARMS: tuple[Arm, ...] = get_args(Arm)
 _Counts = dict[str, tuple[int, int, int]]
 """Attempts, right ones and those that read something, by problem."""
 
@@ -118,9 +140,7 @@ def _effect(treatment: Arm, control: Arm, one: _Counts, other: _Counts) -> Effec
     difference, error = clustered_difference(n1, s1, n0, s0)
     low = high = None
     if error is not None:
-        # t with G-1 degrees of freedom, as the same source advises (section VI.D).
-        half = cast("float", stats.t.ppf((1 + LEVEL) / 2, len(problems) - 1)) * error
-        low, high = float(difference - half), float(difference + half)
+        low, high = interval(difference, error, len(problems), LEVEL)
     return Effect(
         treatment=treatment,
         control=control,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.effect import clustered_difference, culture_effect
 from culture import connect
+from culture.clustered import clustered_difference
+from culture.effect import culture_effect, dose_response
 from culture.records import RoundRows
 from culture.seeds import generator
 from tests.analysis.log import attempt, read, write_log
@@ -117,3 +119,25 @@ def test_from_a_log(tmp_path: Path) -> None:
 )
 def test_no_error_is_claimed_where_none_can_be_estimated(counts: tuple[list[int], ...]) -> None:
     assert clustered_difference(*counts)[1] is None  # type: ignore[arg-type]
+
+
+def test_doses(tmp_path: Path) -> None:
+    """Dose 1 solves one of two, dose 2 both, no notes one of four; the placebo's dose is another matter."""
+    given = [("none", 0, 1), ("none", 0, 0), ("none", 0, 0), ("none", 0, 0), ("library", 1, 1),
+             ("library", 1, 0), ("library", 2, 1), ("library", 2, 1), ("placebo", 2, 0)]  # fmt: skip
+    attempts = [
+        replace(attempt(i, "AB"[i % 2], arm, bool(right)), dose=dose)  # type: ignore[arg-type]
+        for i, (arm, dose, right) in enumerate(given)
+    ]
+    reads = [
+        replace(read(f"a{i}", rank), tokens=10) for i, n in ((4, 1), (6, 2), (7, 2)) for rank in range(n)
+    ]
+    with connect(write_log(tmp_path / "run", [RoundRows(attempts=attempts, reads=reads)])) as log:
+        one, two = dose_response(log)
+        (placebo,) = dose_response(log, treatment="placebo")
+        with pytest.raises(ValueError, match="expected an arm that reads, got none"):
+            dose_response(log, treatment="none")
+    assert (one.dose, one.tokens, one.effect.difference, one.effect.treated) == (1, 5.0, 0.25, 2)
+    assert (two.dose, two.tokens, two.effect.difference, two.effect.controls) == (2, 20.0, 0.75, 4)
+    assert (one.effect.read_share, two.effect.read_share) == (0.5, 1.0)
+    assert (placebo.dose, placebo.effect.difference) == (2, -0.25)
