@@ -22,8 +22,8 @@ class Merge:
     text: str
     conflicts: int
     origins: tuple[tuple[int | None, int | None], ...]
-    """For each line of ``text`` the line of ``head`` and the line of ``yours`` that it is, from 0; None where
-    it is not of that side. A line that both sides left or wrote is of both, a marker of neither."""
+    """For each line of ``text`` its line in ``head`` and its line in ``yours``, from 0; None where
+    it is of the other side. A line that both sides left or wrote is of both, a marker of neither."""
 
 
 def merge(ancestor: str, head: str, yours: str) -> Merge:

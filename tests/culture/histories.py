@@ -1,4 +1,4 @@
-"""Random histories of a library for tests: notes, edits of old texts, merges, branches, archives, by round."""
+"""Random histories of a library for tests: notes, edits of old texts, merges, branches, archives."""
 
 from __future__ import annotations
 

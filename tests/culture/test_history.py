@@ -134,9 +134,7 @@ def test_a_merge_that_another_version_made_otherwise_is_compared_by_lines() -> N
 
 @given(STEPS, st.booleans())
 @settings(max_examples=60)
-def test_blame_adds_up_to_the_text_and_names_who_brought_each_line_in(
-    steps: list[Step], fresh: bool
-) -> None:
+def test_blame_is_the_text_and_names_who_brought_each_line_in(steps: list[Step], fresh: bool) -> None:
     lib = told(steps, fresh=fresh).library
     for revision in (r for name in lib.heads() for r in lib.history(name)):
         found = blame(lib, revision.revision_id)
@@ -181,7 +179,8 @@ def test_the_library_at_a_round_is_what_was_there(steps: list[Step]) -> None:
 STORY: list[Step] = [
     ("new", "anna", 0, [5, 4]), ("new", "ben", 0, [3, 2]), ("close", "anna", 0, [1]),
     ("edit", "ben", 0, [9, 3]), ("late", "carl", 0, [2, 9]), ("close", "anna", 0, [2, 1]),
-    ("new", "anna", 0, [1]), ("new", "ben", 0, [4]), ("resolve", "anna", 0, [7, 3]), ("close", "anna", 0, [0, 1]),
+    ("new", "anna", 0, [1]), ("new", "ben", 0, [4]), ("resolve", "anna", 0, [7, 3]),
+    ("close", "anna", 0, [0, 1]),
     ("late", "carl", 1, [8, 8, 3]),
 ]  # fmt: skip
 """One with a branch, its resolution, and a note that is archived."""
