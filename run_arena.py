@@ -1,4 +1,4 @@
-"""The command line: run, resume, sql, export, info, presets, schema."""
+"""The command line: run, resume, sql, notes, export, info, presets, schema."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import duckdb
 import typer
+import typer.core
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from arena import notes
 from arena.faults import ConfigError, nearest
 from arena.run_files import CONFIG, PICTURE
 from arena.run_names import (
@@ -270,6 +272,17 @@ def schema(
             for c in columns:
                 typer.echo(f"  {c.name:{wide}}  {c.type:{typed}}  {c.comment}")
             typer.echo()
+
+
+class _Told(typer.core.TyperGroup):
+    """Commands of another file, whose errors are told as those of this one."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with _told():
+            return super().invoke(ctx)
+
+
+app.add_typer(notes.app, name="notes", cls=_Told)
 
 
 # -- a run that is played ------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -45,6 +45,13 @@ class Story:
     then: list[dict[str, Any]] = field(default_factory=list)
     """What the library looked like at the end of each round."""
 
+    def close(self, rows: RoundRows, reads: Mapping[str, int]) -> None:
+        """End a round in which ``rows`` were written and notes were read so often."""
+        self.library.observe_reads(reads)
+        rows.revisions += self.library.enforce_budgets(len(self.rounds))
+        self.rounds.append(rows)
+        self.then.append(picture(self.library))
+
 
 def told(steps: Sequence[Step], *, fresh: bool) -> Story:
     """The story of ``steps``.
@@ -57,10 +64,7 @@ def told(steps: Sequence[Step], *, fresh: bool) -> Story:
         lib, now = story.library, len(story.rounds)
         names = list(lib.heads())
         if action == "close":
-            lib.observe_reads({name: n for name, n in zip(names, numbers, strict=False) if n})
-            rows.revisions += lib.enforce_budgets(now)
-            story.rounds.append(rows)
-            story.then.append(picture(lib))
+            story.close(rows, {name: n for name, n in zip(names, numbers, strict=False) if n})
             rows = RoundRows()
             continue
         new = action == "new" or not names
