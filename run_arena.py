@@ -1,4 +1,4 @@
-"""The command line: run, resume, sql, export, info, presets, schema."""
+"""The command line: run, resume, sql, notes, export, info, presets, schema."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import duckdb
 import typer
+import typer.core
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from arena import notes
 from arena.faults import ConfigError, nearest
 from arena.run_files import CONFIG, PICTURE
 from arena.run_names import (
@@ -147,10 +149,7 @@ def sql(
         from analysis.tabular import rendered
         from culture.queries import Refused, select
 
-        if form not in ("table", "csv", "json", "parquet"):
-            near = nearest(form, ["table", "csv", "json", "parquet"])
-            advice = f"; write {near!r} instead" if near else ""
-            raise Wrong(f"expected table, csv, json or parquet for --format, got {form!r}{advice}")
+        _check_choice("--format", form, ["table", "csv", "json", "parquet"])
         terminal = out is None and sys.stdout.isatty()
         if form == "parquet" and terminal:
             raise Wrong("expected a file for Parquet, got a terminal; write --out FILE, or pipe it")
@@ -175,37 +174,72 @@ def sql(
 @app.command()
 def export(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Name of a run, or its folder.")],
-    to: Annotated[str, typer.Option("--to", metavar="trl|verl", help="Trainer that is to read it.")],
+    to: Annotated[str, typer.Option("--to", metavar="git|markdown|trl|verl", help="What it is for.")],
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder to write, new or empty; by default export-trl or -verl in the run's."),
+        typer.Option(help="Folder to write, new or empty; by default export-git, -trl, ... in the run's."),
+    ] = None,
+    at: Annotated[
+        int | None,
+        typer.Option(metavar="ROUND", help="git, markdown: the library as of the end of a round, from 0."),
     ] = None,
     policy: Annotated[
-        str | None, typer.Option(help="Only rows that trained this policy, and problems it attempted.")
+        str | None, typer.Option(help="trl, verl: only rows that trained it, and problems it attempted.")
     ] = None,
     role: Annotated[
-        str | None, typer.Option(metavar="solver|proposer", help="Only rows of this role.")
+        str | None, typer.Option(metavar="solver|proposer", help="trl, verl: only rows of this role.")
     ] = None,
     runs: RunsFolder = RUNS,
 ) -> None:
-    """Write what a run trained on, and its problems, as Parquet files for TRL or verl."""
+    """The library as a git repository or Markdown; or what a run trained on, as Parquet for TRL or verl."""
     with _told():
-        from analysis.training_export import ExportError, export_training
+        from analysis.export_folder import ExportError
+        from culture.history import NoSuchRound
 
+        _check_choice("--to", to, ["git", "markdown", "trl", "verl"])
+        library = to in ("git", "markdown")
+        for name, value in (("--policy", policy), ("--role", role)) if library else (("--at", at),):
+            if value is not None:
+                raise Wrong(f"expected no {name} with --to {to}, got {value}; leave it out")
         folder = find(run, runs)
+        target = out or folder / f"export-{to}"
         with connect(folder) as connection:
             try:
-                exported = export_training(
-                    connection,
-                    out or folder / f"export-{to}",
-                    cast("Target", to),
-                    policy=policy,
-                    role=cast("Role | None", role),
-                )
-            except ExportError as error:
+                for line in _exported(connection, target, to, at, policy, role):
+                    typer.echo(line)
+            except (ExportError, NoSuchRound) as error:
                 raise Wrong(str(error)) from error
-        for line in exported.lines():
-            typer.echo(line)
+
+
+def _exported(
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    to: str,
+    at: int | None,
+    policy: str | None,
+    role: str | None,
+) -> list[str]:
+    if to == "git":
+        from analysis.git_export import export_git
+
+        return export_git(connection, folder, at).lines()
+    if to == "markdown":
+        from analysis.markdown_export import export_markdown
+
+        return export_markdown(connection, folder, at).lines()
+    from analysis.training_export import export_training
+
+    chosen = cast("Role | None", role)
+    return export_training(connection, folder, cast("Target", to), policy=policy, role=chosen).lines()
+
+
+def _check_choice(name: str, value: str, choices: list[str]) -> None:
+    if value not in choices:
+        near = nearest(value, choices)
+        advice = f"; write {near!r} instead" if near else ""
+        raise Wrong(
+            f"expected {', '.join(choices[:-1])} or {choices[-1]} for {name}, got {value!r}{advice}"
+        )
 
 
 @app.command()
@@ -270,6 +304,17 @@ def schema(
             for c in columns:
                 typer.echo(f"  {c.name:{wide}}  {c.type:{typed}}  {c.comment}")
             typer.echo()
+
+
+class _Told(typer.core.TyperGroup):
+    """Commands of another file, whose errors are told as those of this one."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with _told():
+            return super().invoke(ctx)
+
+
+app.add_typer(notes.app, name="notes", cls=_Told)
 
 
 # -- a run that is played ------------------------------------------------------------------------------

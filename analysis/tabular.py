@@ -16,6 +16,8 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from culture.quoting import printable
+
 Format = Literal["table", "csv", "json", "parquet"]
 
 
@@ -65,7 +67,7 @@ def _table(table: pa.Table, width: int | None) -> str:
         cells = [_cell(v) for v in column.to_pylist()]
         kind = column.type
         right = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-        columns.append(([_printable(name), *cells], right))
+        columns.append(([printable(name), *cells], right))
     sizes = [max(len(cell) for cell in cells) for cells, _ in columns]
     if width is not None:
         sizes = _fitted(sizes, width)
@@ -110,18 +112,12 @@ def _cell(value: object) -> str:
     if value is None:
         return "NULL"
     if isinstance(value, str):
-        return _printable(value)
+        return printable(value)
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, datetime):
         return value.isoformat(sep=" ", timespec="seconds")
-    return _printable(_dumped(value).strip('"'))
-
-
-def _printable(text: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return printable(_dumped(value).strip('"'))
 
 
 def _dumped(value: object) -> str:

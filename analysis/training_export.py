@@ -22,6 +22,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.export_folder import PARTIAL, ExportError, check_free
+
 Target = Literal["trl", "verl"]
 Role = Literal["solver", "proposer"]
 
@@ -78,10 +80,6 @@ VERL_SCHEMA: Final = pa.schema(
 """``train.parquet``: verl's five columns, with what ``GRPO_SCHEMA`` has besides in ``extra_info``."""
 
 
-class ExportError(ValueError):
-    """What was asked for cannot be exported; the message says what to write instead."""
-
-
 @dataclass(frozen=True, slots=True)
 class Exported:
     """What was written."""
@@ -125,7 +123,7 @@ def export_training(
             "expected --role solver for verl, got 'proposer', whose problems have no answer key to be "
             "rewarded by; write --to trl for the proposals that were imitated"
         )
-    _check_free(folder)
+    check_free(folder)
     with _at_one_version(connection):
         _check_policy(connection, policy)
         system = _system(connection)
@@ -149,25 +147,10 @@ def export_training(
 
 
 # -- the folder ----------------------------------------------------------------------------------------
-_PARTIAL: Final = ".partial"
-
-
-def _check_free(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise ExportError(f"expected a folder to write to, got the file {folder}; write --out FOLDER")
-    # what an export that was cut short left is written over
-    held = sorted(p.name for p in folder.iterdir() if p.suffix != _PARTIAL) if folder.exists() else []
-    if held:
-        raise ExportError(
-            f"expected a new or an empty folder, got {folder}, which holds {held[0]}"
-            f"{f' and {len(held) - 1} more' if held[1:] else ''}; write --out with another folder"
-        )
-
-
 def _write(folder: Path, tables: dict[str, pa.Table], text: str) -> None:
     """All files under other names, then renamed at once: the README, which speaks of the others, last."""
     folder.mkdir(parents=True, exist_ok=True)
-    partial = {name: folder / f"{name}{_PARTIAL}" for name in (*tables, "README.md")}
+    partial = {name: folder / f"{name}{PARTIAL}" for name in (*tables, "README.md")}
     for name, table in tables.items():
         pq.write_table(table, partial[name])
     partial["README.md"].write_text(text, encoding="utf-8")

@@ -20,6 +20,7 @@ from culture.config import LakeConfig
 LAKE = "lake"
 """The name under which the log is attached."""
 CATALOG_FILE = "catalog.sqlite"
+MACROS = Path(__file__).with_name("macros.sql")
 BUSY_TIMEOUT = 60_000
 """How long SQLite waits for a lock, in milliseconds."""
 
@@ -214,8 +215,9 @@ def connect(run: str | Path, *, at: int | None = None) -> duckdb.DuckDBPyConnect
     """A read-only connection to the log of a run, finished or going on.
 
     ``run`` is the run's folder; where the log is follows from its ``run.yaml``. Tables are at hand by bare
-    name, each query sees all rounds committed so far, and times are in UTC. With ``at`` all tables
-    are as they were at that version. Outside the log no file can be read or written.
+    name, and so is the macro ``library_at(ROUND)``; each query sees all rounds committed so far, and times
+    are in UTC. With ``at`` all tables are as they were at that version. Outside the log no file can be read
+    or written.
 
     Raises LakeError where there is no log, it is damaged, or ``at`` is no version of it; LakeUnmade, which
     is one, where it is only being made.
@@ -230,6 +232,7 @@ def connect(run: str | Path, *, at: int | None = None) -> duckdb.DuckDBPyConnect
                 f"expected the log of a run in {where.folder}, got one that is being made, or whose making "
                 "was cut short. Try again in a moment, or resume the run"
             )
+        connection.execute(MACROS.read_text(encoding="utf-8"))
         connection.execute(f"SET allowed_directories = [{quoted(where.data)}]")
         connection.execute("SET enable_external_access = false")
         # Else a bare name could be a Python variable of the caller's.

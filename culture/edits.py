@@ -23,6 +23,10 @@ PUBLIC = "public"
 """The shelf that a whole topology shares; the others are ``org:NAME`` and ``agent:ID``."""
 
 
+IMPORT = "import"
+"""The author of notes that a run's library was seeded with; every agent sees its public notes."""
+
+
 class LibraryRefused(Exception):
     """An edit that the library does not take. ``reason`` is a short slug that the log counts by.
 

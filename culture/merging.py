@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from typing import Literal
 
 OURS, BETWEEN, THEIRS = "<<<<<<< head", "=======", ">>>>>>> yours"
 
@@ -20,6 +21,9 @@ class Merge:
 
     text: str
     conflicts: int
+    origins: tuple[tuple[int | None, int | None], ...]
+    """For each line of ``text`` its line in ``head`` and its line in ``yours``, from 0; None where
+    it is of the other side. A line that both sides left or wrote is of both, a marker of neither."""
 
 
 def merge(ancestor: str, head: str, yours: str) -> Merge:
@@ -29,32 +33,47 @@ def merge(ancestor: str, head: str, yours: str) -> Merge:
     two sides nor the number of common lines changes whether they conflict.
     """
     base, a, b = ancestor.split("\n"), head.split("\n"), yours.split("\n")
-    in_a, in_b = _alignment(base, a), _alignment(base, b)
+    in_a, in_b = alignment(base, a), alignment(base, b)
     shared = sorted(in_a.keys() & in_b.keys())
     lines: list[str] = []
+    origins: list[tuple[int | None, int | None]] = []
     conflicts = 0
     i = ia = ib = 0
     for j in [*shared, len(base)]:
         ja, jb = in_a.get(j, len(a)), in_b.get(j, len(b))
-        piece = _settle(base[i:j], a[ia:ja], b[ib:jb])
-        if piece is None:
-            conflicts += 1
-            piece = [OURS, *a[ia:ja], BETWEEN, *b[ib:jb], THEIRS]
-        lines += piece
+        ours: list[tuple[int | None, int | None]] = [(n, None) for n in range(ia, ja)]
+        theirs: list[tuple[int | None, int | None]] = [(None, n) for n in range(ib, jb)]
+        match _settle(base[i:j], a[ia:ja], b[ib:jb]):
+            case "both":
+                lines += b[ib:jb]
+                origins += zip(range(ia, ja), range(ib, jb), strict=True)
+            case "ours":
+                lines += a[ia:ja]
+                origins += ours
+            case "theirs":
+                lines += b[ib:jb]
+                origins += theirs
+            case "conflict":
+                conflicts += 1
+                lines += [OURS, *a[ia:ja], BETWEEN, *b[ib:jb], THEIRS]
+                origins += [(None, None), *ours, (None, None), *theirs, (None, None)]
         if j < len(base):
             lines.append(base[j])
+            origins.append((ja, jb))
         i, ia, ib = j + 1, ja + 1, jb + 1
-    return Merge("\n".join(lines), conflicts)
+    return Merge("\n".join(lines), conflicts, tuple(origins))
 
 
-def _alignment(base: Sequence[str], other: Sequence[str]) -> dict[int, int]:
+def alignment(base: Sequence[str], other: Sequence[str]) -> dict[int, int]:
     """Increasing map from lines of ``base`` to equal lines of ``other``."""
     blocks = SequenceMatcher(None, base, other, autojunk=False).get_matching_blocks()
     return {block.a + n: block.b + n for block in blocks for n in range(block.size)}
 
 
-def _settle(base: list[str], a: list[str], b: list[str]) -> list[str] | None:
-    """The lines of one piece, or None where both sides changed it differently."""
-    if a in (b, base):
-        return b
-    return a if b == base else None
+def _settle(base: list[str], a: list[str], b: list[str]) -> Literal["both", "ours", "theirs", "conflict"]:
+    """Whose lines a piece gets."""
+    if a == b:
+        return "both"
+    if a == base:
+        return "theirs"
+    return "ours" if b == base else "conflict"

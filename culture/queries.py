@@ -26,6 +26,7 @@ ALLOWED = frozenset(
         "duckdb_types",
         "duckdb_views",
         "current_snapshot",
+        "library_at",
         "ducklake_current_snapshot",
         "ducklake_snapshots",
         "snapshots",

@@ -1,4 +1,4 @@
-"""Making text that one model wrote safe to show to another.
+"""Making text that one model wrote safe to show to another, or to a person at a terminal.
 
 A chat template marks turns with control tokens; text that contains them could end its own quotation
 and speak as the system or the user. They are removed, also where they are disguised: by invisible
@@ -56,6 +56,16 @@ def quote(text: str, *, control_tokens: Sequence[str] = (), limit: int) -> str:
         if shorter == text:
             return text
         text = shorter
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    """``text`` for a terminal: what it would obey, and what it would not show, is written out as ``\\x1b``.
+
+    Characters of ``keep``, such as a line feed, stay. For people to read, and for no model.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in keep else repr(c)[1:-1] for c in text)
 
 
 def _printing(text: str) -> str:

@@ -10,11 +10,12 @@ from culture.records import Revision
 
 def last_common(some: Iterable[str], others: Iterable[str], known: Mapping[str, Revision]) -> Revision:
     """The youngest revision that both came of. Raises ValueError where there is none."""
-    common = _ancestors(some, known) & _ancestors(others, known)
+    common = ancestors(some, known) & ancestors(others, known)
     return max((known[name] for name in common), key=lambda r: r.library_version)
 
 
-def _ancestors(names: Iterable[str], known: Mapping[str, Revision]) -> set[str]:
+def ancestors(names: Iterable[str], known: Mapping[str, Revision]) -> set[str]:
+    """The revisions ``names`` and all that they came of."""
     found: set[str] = set()
     todo = list(names)
     while todo:

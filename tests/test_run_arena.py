@@ -21,6 +21,8 @@ from arena.run import Run
 from culture import connect
 from culture.catalog import LakeError
 from run_arena import app
+from tests.analysis.test_git_export import STORY
+from tests.culture.histories import committed, told
 
 ROOT = Path(__file__).parents[1]
 SMALL = ["cluster.local=true", "domains=[transforms]", "rollout.problems=16", "evaluation.per_cell=1",
@@ -261,6 +263,48 @@ def test_no_arguments() -> None:
     result = ludus()
     assert result.exit_code == 0
     assert len(re.findall(r"^  python run_arena\.py", result.stdout, re.MULTILINE)) == 3
+
+
+# -- export ----------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def told_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of runs with one whose library has a history."""
+    folder = tmp_path_factory.mktemp("told")
+    committed(told(STORY, fresh=True), folder / "story")
+    (folder / "story" / "run.yaml").write_text("seed: 7\n")
+    return folder
+
+
+def test_export_of_the_library(told_runs: Path, tmp_path: Path) -> None:
+    exported = ludus("export", "story", "--to", "git", runs=told_runs)
+    assert exported.exit_code == 0, exported.output
+    folder = told_runs / "story" / "export-git"
+    assert exported.stdout.startswith(f"{folder}: 9 commits, 1 open branch\n")
+    assert (folder / ".git" / "HEAD").read_text() == "ref: refs/heads/main\n"
+    message = refused(ludus("export", "story", "--to", "git", runs=told_runs))
+    assert "write --out with another folder" in message
+    pages = ludus(
+        "export", "story", "--to", "markdown", "--at", "0", "--out", str(tmp_path / "md"), runs=told_runs
+    )
+    assert pages.stdout == f"{tmp_path / 'md'}: 2 pages, listed in README.md\n"
+    assert len(list((tmp_path / "md").rglob("*.md"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--to", "gitt"], "expected git, markdown, trl or verl for --to, got 'gitt'; write 'git' instead"),
+        (["--to", "git", "--role", "solver"], "expected no --role with --to git"),
+        (["--to", "trl", "--at", "1"], "expected no --at with --to trl"),
+        (["--to", "markdown", "--at", "7"], "expected a committed round, from 0 to 3, got 7"),
+    ],
+)
+def test_exports_that_are_refused(
+    told_runs: Path, tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    out = tmp_path / "out"
+    assert words in refused(ludus("export", "story", *arguments, "--out", str(out), runs=told_runs))
+    assert not out.exists()
 
 
 # -- signals ---------------------------------------------------------------------------------------------

@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis import training_export
+from analysis.export_folder import ExportError
 from analysis.training_export import (
     GRPO_SCHEMA,
     SFT_SCHEMA,
     VERL_SCHEMA,
     Exported,
-    ExportError,
     Target,
     export_training,
 )

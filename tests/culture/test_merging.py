@@ -50,3 +50,22 @@ def test_every_line_of_a_merge_is_from_a_side_and_new_lines_survive(base: str, a
     assert set(lines) <= {*a.split("\n"), *b.split("\n"), OURS, BETWEEN, THEIRS}
     new = {*a.split("\n"), *b.split("\n")} - set(base.split("\n"))
     assert new <= set(lines)
+
+
+@given(texts, texts, texts)
+def test_origins_say_where_each_line_stands_on_either_side(base: str, a: str, b: str) -> None:
+    merged = merge(base, a, b)
+    ours, theirs = a.split("\n"), b.split("\n")
+    markers = 0
+    for line, (at_a, at_b) in zip(merged.text.split("\n"), merged.origins, strict=True):
+        assert at_a is None or ours[at_a] == line
+        assert at_b is None or theirs[at_b] == line
+        markers += (at_a, at_b) == (None, None)
+    assert markers == 3 * merged.conflicts
+    for side in (0, 1):
+        places = [origin[side] for origin in merged.origins if origin[side] is not None]
+        assert places == sorted(set(places))
+
+
+def test_a_line_that_both_sides_wrote_is_of_both() -> None:
+    assert merge("a\nb", "a\nx\nb", "a\nx\nb\nc").origins == ((0, 0), (1, 1), (2, 2), (None, 3))
