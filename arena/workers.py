@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 import transformers
@@ -37,13 +36,11 @@ from arena.run_files import CHECKPOINTS
 from arena.sandbox import Sandbox
 from arena.warm_up import warm_up
 from culture import connect
-from culture.columns import from_arrow, table_of
 from culture.edits import Edit, LibraryRefused
 from culture.library import Library
+from culture.loading import load_library
 from culture.reading import Hit, Query, Reader
 from culture.records import Arm, Citation, Json, Note, Revision, RoundRows, Verdict
-
-T = TypeVar("T")
 
 
 class EngineWorker:
@@ -244,7 +241,6 @@ class Librarian:
         self.library.observe_reads(reads)
         rows.revisions.extend(self.library.enforce_budgets(round))
         self.round = round
-        heads = self.library.heads()
         return Shelved(
             rows.notes,
             rows.revisions,
@@ -252,7 +248,7 @@ class Librarian:
             refused,
             self.library.version,
             self.library.state_dict(),
-            len(heads) - len(self.library.archived),
+            len(self.library),
         )
 
     def _catch_up(self, committed: int) -> None:
@@ -262,23 +258,13 @@ class Librarian:
         if committed < 0:
             self.library, self.round = Library(self.config.library, seed=self.config.seed), -1
             return
-        notes, revisions, citations, state = _library_rows(self.folder, committed)
-        self.library = Library.load(self.config.library, self.config.seed, notes, revisions, citations)
-        self.library.load_state_dict(state)
+        with connect(self.folder) as log:
+            found = log.execute("SELECT state FROM rounds WHERE round = ?", [committed]).fetchone()
+            if found is None:
+                raise LookupError(f"expected round {committed} in the log of {self.folder}, got none")
+            self.library = load_library(log, self.config.library, self.config.seed)
+        self.library.load_state_dict(json.loads(found[0])["library"])
         self.round = committed
-
-
-def _library_rows(folder: Path, committed: int) -> tuple[list[Note], list[Revision], list[Citation], Json]:
-    with connect(folder) as connection:
-        found = connection.execute("SELECT state FROM rounds WHERE round = ?", [committed]).fetchone()
-        if found is None:
-            raise LookupError(f"expected round {committed} in the log of {folder}, got none")
-
-        def rows(cls: type[T]) -> list[T]:
-            table = connection.execute(f"SELECT * FROM {table_of(cls)} ORDER BY rowid").to_arrow_table()
-            return from_arrow(cls, table)
-
-        return rows(Note), rows(Revision), rows(Citation), json.loads(found[0])["library"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ def irrelevant(index: Index, query: str, keys: Iterable[str], ceiling: float) ->
     return [
         key
         for key in keys
-        if not any(o in index.counts(key) for o in operators) and index.score(terms, key) < ceiling
+        if not any(index.has(o, key) for o in operators) and index.score(terms, key) < ceiling
     ]
 
 
@@ -68,5 +68,5 @@ def equal_length(
             letters = "".join(alphabet.split())
             text += "".join(letters[i] for i in rng.integers(len(letters), size=wanted - len(text)))
         named = shown[0] if shown else replace(hit, note_id=FILLER, revision_id=FILLER, author=FILLER)
-        found.append(replace(named, body=text, score=0.0, tokens=count_tokens(text)))
+        found.append(replace(named, body=text, score=0.0, tokens=count_tokens(text), explored=False))
     return found
