@@ -41,6 +41,7 @@ from arena.workers import (
 )
 from culture.edits import Edit
 from culture.reading import Hit
+from culture.standing import Worth
 
 T = TypeVar("T")
 _VERIFIED_TOGETHER = 256
@@ -287,10 +288,15 @@ class Cluster:
         return cast("list[list[Hit]]", self.librarian.call("read", committed, k, list(readings)))
 
     def close_round(
-        self, committed: int, round: int, edits: Sequence[Edit], reads: Mapping[str, int]
+        self,
+        committed: int,
+        round: int,
+        edits: Sequence[Edit],
+        reads: Mapping[str, int],
+        worth: Mapping[str, Worth] | None = None,
     ) -> Shelved:
-        """The library after a round. Raises WorkFailed."""
-        done = self.librarian.call("close_round", committed, round, list(edits), dict(reads))
+        """The library after a round, with new estimates of its notes' worth if any. Raises WorkFailed."""
+        done = self.librarian.call("close_round", committed, round, list(edits), dict(reads), worth)
         return cast("Shelved", done)
 
     def learn(self, orders: Sequence[LearnOrder]) -> list[Learned | Failed]:

@@ -37,10 +37,12 @@ from arena.sandbox import Sandbox
 from arena.warm_up import warm_up
 from culture import connect
 from culture.edits import Edit, LibraryRefused
+from culture.embedding import MiniLM
 from culture.library import Library
 from culture.loading import load_library
 from culture.reading import Hit, Query, Reader
 from culture.records import Arm, Citation, Json, Note, Revision, RoundRows, Verdict
+from culture.standing import Worth
 
 
 class EngineWorker:
@@ -198,7 +200,8 @@ class Librarian:
     def __init__(self, folder: Path, config: RunConfig) -> None:
         self.folder = folder
         self.config = config
-        self.library = Library(config.library, seed=config.seed)
+        self._embedder = None if config.library.search == "bm25" else MiniLM(cache_folder())
+        self.library = self._empty()
         self._alphabets = {name: make_domain(name).alphabet for name in config.domains}
         self.round = -1
 
@@ -209,7 +212,7 @@ class Librarian:
         """
         self._catch_up(committed)
         found = self.library.search_many(
-            Query(r.query, r.reader, k, r.budget_chars, r.domain, exclude_cited=(r.problem_id,))
+            Query(r.query, r.reader, k, r.budget_chars, r.domain, exclude_cited=(r.problem_id,), ids=r.ids)
             for r in readings
         )
         return [
@@ -227,9 +230,17 @@ class Librarian:
         ]
 
     def close_round(
-        self, committed: int, round: int, edits: Sequence[Edit], reads: Mapping[str, int]
+        self,
+        committed: int,
+        round: int,
+        edits: Sequence[Edit],
+        reads: Mapping[str, int],
+        worth: Mapping[str, Worth] | None = None,
     ) -> Shelved:
-        """Write a round's edits, count its reads and keep shelves within their budgets."""
+        """Write a round's edits, count its reads and keep shelves within their budgets.
+
+        ``worth``: what notes are now estimated to be worth; None leaves the estimates as they are.
+        """
         self._catch_up(committed)
         rows = RoundRows()
         refused = []
@@ -239,6 +250,8 @@ class Librarian:
             except LibraryRefused as error:
                 refused.append((index, error.reason, error.detail))
         self.library.observe_reads(reads)
+        if worth is not None:
+            self.library.observe_worth(worth)
         rows.revisions.extend(self.library.enforce_budgets(round))
         self.round = round
         return Shelved(
@@ -251,18 +264,21 @@ class Librarian:
             len(self.library),
         )
 
+    def _empty(self) -> Library:
+        return Library(self.config.library, seed=self.config.seed, embedder=self._embedder)
+
     def _catch_up(self, committed: int) -> None:
         """Be at round ``committed``: a restarted librarian, or one ahead of the log, reads it anew."""
         if self.round == committed:
             return
         if committed < 0:
-            self.library, self.round = Library(self.config.library, seed=self.config.seed), -1
+            self.library, self.round = self._empty(), -1
             return
         with connect(self.folder) as log:
             found = log.execute("SELECT state FROM rounds WHERE round = ?", [committed]).fetchone()
             if found is None:
                 raise LookupError(f"expected round {committed} in the log of {self.folder}, got none")
-            self.library = load_library(log, self.config.library, self.config.seed)
+            self.library = load_library(log, self.config.library, self.config.seed, self._embedder)
         self.library.load_state_dict(json.loads(found[0])["library"])
         self.round = committed
 

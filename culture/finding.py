@@ -76,7 +76,7 @@ class Finder:
             self._vectors.drop(key)
 
     def ranked(self, query: str, labels: Sequence[str], first: int) -> Iterator[tuple[str, float]]:
-        """Keys and scores of the notes that match and carry one of ``labels``, best first, equal ones by key.
+        """Keys and scores of notes that match and carry one of ``labels``, best first, equal ones by key.
 
         With weights the first :data:`DEPTH` are put in order anew and those after them follow as they
         were. ``first``: how many are likely to be looked at; it changes the work done, never the order.

@@ -8,7 +8,6 @@ notes were read lately) is in ``state_dict``.
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from bisect import bisect_left, insort
 from collections import defaultdict
@@ -26,14 +25,15 @@ from culture.edits import (
     check_base,
     note_id,
     revision_id,
+    text_digest,
 )
 from culture.embedding import Embedder
 from culture.finding import Finder
 from culture.merging import merge
-from culture.placebo import equal_length, irrelevant
+from culture.placebo import drawn_from, equal_length, irrelevant
 from culture.reading import NOTHING, Hit, Query, Reader, label, source
 from culture.records import Citation, Json, Note, Revision
-from culture.replay import last_common, verify
+from culture.replay import in_order, last_common, verify
 from culture.seeds import Id, generator
 from culture.standing import Standing, Worth
 from culture.store import Store
@@ -106,7 +106,7 @@ class Library:
             cited[citation.revision_id].append(citation)
             total += 1
         rows = sorted(revisions, key=lambda r: r.library_version)
-        library.replay(notes, ((r, _in_order(cited.get(r.revision_id, ()))) for r in rows), citations=total)
+        library.replay(notes, ((r, in_order(cited.get(r.revision_id, ()))) for r in rows), citations=total)
         return library
 
     def replay(
@@ -206,7 +206,7 @@ class Library:
         own = revision_id(note.note_id, parents, edit.author, edit.round, edit.body)
         if own in self._revisions:
             return self._again(own, new)
-        same = self._texts.get(_digest(note, edit.body), ())
+        same = self._texts.get(text_digest(note, edit.body), ())
         if set(same) - ({note.note_id} if edit.resolves else set()):
             raise LibraryRefused("duplicate", f"expected a new text, got that of note {min(same)}")
         citations = sorted(dict.fromkeys(edit.citations))
@@ -267,15 +267,15 @@ class Library:
     def observe_worth(self, worth: Mapping[str, Worth]) -> None:
         """Take up, once a round, what notes are estimated to be worth, in the place of what was.
 
-        By note id: the points of success (hundredths) that reading it adds, and their standard error. Raises
-        KeyError for a note that is not here, ValueError for a number that cannot be.
+        By note id: the points of success (hundredths) that reading it adds, and their standard error.
+        Raises KeyError for a note that is not here, ValueError for a number that cannot be.
         """
         for name in worth:
             self._page(name)
         self._standing.estimate(worth)
 
     def state_dict(self) -> Json:
-        """What the records do not say: decayed read counts and estimated worth by note id. JSON types only."""
+        """What the records do not say: decayed reads and estimated worth by note id. JSON types only."""
         return self._standing.state_dict()
 
     def load_state_dict(self, state: Json) -> None:
@@ -296,7 +296,8 @@ class Library:
         """Notes for a reader, best first, equal scores by note id: see :class:`Query`.
 
         A note that no longer fits the budget is passed over for the next that does. No body is shown
-        twice. Nothing is explored: a query that names its attempt, for :meth:`search_many`, can be. Bodies are as written: pass them through ``culture.quoting.quote`` before a model reads.
+        twice, and no place is explored, for which a :class:`Query` names its attempt. Bodies are as
+        written: pass them through ``culture.quoting.quote`` before a model reads.
         """
         return self._search(Query(query, reader, k, budget_chars, domain, exclude_notes, exclude_cited))
 
@@ -324,14 +325,7 @@ class Library:
             return []
         rng = generator(self.seed, "placebo", *ids)
         pools = [self._sources.get((domain, place), []) for place in reader.sources()]
-        ends = [0]
-        for pool in pools:
-            ends.append(ends[-1] + len(pool))
-        drawn: dict[str, None] = {}
-        if ends[-1]:
-            for i in rng.integers(ends[-1], size=self.config.placebo_draws):
-                place = next(p for p in range(len(pools)) if i < ends[p + 1])
-                drawn[pools[place][int(i) - ends[place]]] = None
+        drawn = drawn_from(pools, self.config.placebo_draws, rng)
         shown, bodies = {h.note_id for h in hits}, {h.body for h in hits}
         index = self._finder.index
         scores = [h.score for h in hits]
@@ -357,7 +351,7 @@ class Library:
             return
         labels = [label(query.domain, place) for place in query.reader.sources()]
         excluded, cited = query.exclude_notes, set(query.exclude_cited)
-        for name, score in self._finder.ranked(query.text, labels, query.k + 8):
+        for name, score in self._finder.ranked(query.text, labels, 4 * query.k + 24):
             if name not in excluded and cited.isdisjoint(self._pages[name].cited):
                 yield self._hit(name, score)
 
@@ -462,7 +456,7 @@ class Library:
 
     def _show(self, page: _Page) -> None:
         note, head = page.note, self._revisions[page.head]
-        place, digest = source(note), _digest(note, head.body)
+        place, digest = source(note), text_digest(note, head.body)
         self._texts[digest] = (*self._texts.get(digest, ()), note.note_id)
         self._shelves[note.shelf].add(note.note_id)
         self._tokens[note.shelf] += head.tokens
@@ -472,7 +466,7 @@ class Library:
 
     def _hide(self, page: _Page) -> None:
         note, head = page.note, self._revisions[page.head]
-        digest = _digest(note, head.body)
+        digest = text_digest(note, head.body)
         others = tuple(name for name in self._texts.pop(digest) if name != note.note_id)
         if others:
             self._texts[digest] = others
@@ -492,13 +486,3 @@ class Library:
         head, standing = self._revisions[self._pages[name].head], self._standing
         in_grace = head.round > round - self.config.archive_grace_rounds
         return in_grace, standing.worth(name), standing.reads(name), head.library_version, name
-
-
-def _in_order(citations: Iterable[Citation]) -> tuple[Citation, ...]:
-    return tuple(sorted(citations, key=lambda c: (c.target_kind, c.target_id)))
-
-
-def _digest(note: Note, body: str) -> bytes:
-    """Names a text of a shelf and a domain."""
-    place = f"{len(note.shelf)}:{note.shelf}{len(note.domain)}:{note.domain}"
-    return hashlib.blake2b(f"{place}{body}".encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import duckdb
 import pyarrow as pa
 
 from culture.columns import declared, from_arrow
 from culture.config import LibraryConfig
+from culture.embedding import Embedder
 from culture.library import Library
 from culture.records import Citation, Note, Revision
 
@@ -22,17 +25,35 @@ _CITED = """
     FROM citations GROUP BY revision_id"""
 
 
-def load_library(connection: duckdb.DuckDBPyConnection, config: LibraryConfig, seed: int) -> Library:
+def load_library(
+    connection: duckdb.DuckDBPyConnection,
+    config: LibraryConfig,
+    seed: int,
+    embedder: Embedder | None = None,
+) -> Library:
     """The library whose records are in the log at ``connection``, as of the version that it shows.
 
     Raises ValueError where records are missing, or were changed.
     """
-    library = Library(config, seed=seed)
+    library = Library(config, seed=seed, embedder=embedder)
     notes = from_arrow(Note, connection.execute("SELECT * FROM notes ORDER BY rowid").to_arrow_table())
     row = connection.execute("SELECT count(*) FROM citations").fetchone()
     assert row is not None
-    library.replay(notes, _revisions(connection), citations=row[0])
+    with _no_collection():
+        library.replay(notes, _revisions(connection), citations=row[0])
     return library
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without the search for cycles, of which records have none, among millions of new objects."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _revisions(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[Revision, tuple[Citation, ...]]]:

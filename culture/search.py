@@ -23,6 +23,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import heappop, heappush
 
 import tantivy
 
@@ -127,11 +128,11 @@ class Index:
         """Whether the text under ``key`` contains ``term``."""
         return self._counted(self._current[key]).count(term) > 0
 
-    def ranked(self, query: str, labels: Sequence[str], first: int = 16) -> Iterator[tuple[str, float]]:
+    def ranked(self, query: str, labels: Sequence[str], first: int = 32) -> Iterator[tuple[str, float]]:
         """Keys and scores of texts that share a term with ``query`` and carry one of ``labels``.
 
-        Best first, equal scores by key. ``first``: how many texts to look at before looking further;
-        it changes the work done, never the order.
+        Best first, equal scores by key. ``first``: how many texts to fetch before fetching more; it
+        changes the work done, never the order.
         """
         terms = self.terms(query)
         places = self._places.seen(labels)
@@ -146,24 +147,21 @@ class Index:
         else:
             # Tantivy finds the best of all texts by skipping whole blocks, of some texts it cannot.
             limit = math.ceil(first / share)
-        passed = 0
+        met: set[int] = set()
+        scored: list[tuple[float, str]] = []
         while True:
             found = self._searcher.search(wanted, limit, count=False).hits
             ordinals = self._searcher.fast_field_values("ordinal", [address for _, address in found])
-            exact = sorted(
-                (-self._score(terms, ordinal), self._keys[ordinal])
-                for ordinal in map(int, ordinals)  # type: ignore[arg-type]
-                if self._live[ordinal] and self._place_of[ordinal] in places
-            )
-            exhausted = len(found) < limit
-            # A text that was not fetched scores no more than the last one that was.
-            floor = -math.inf if exhausted else found[-1][0] * (1 + TOLERANCE)
-            for negative, key in exact[passed:]:
-                if -negative <= floor:
-                    break
-                passed += 1
-                yield key, -negative
-            if exhausted:
+            for (rough, _), ordinal in zip(found, map(int, ordinals), strict=True):  # type: ignore[arg-type]
+                if ordinal in met:
+                    continue
+                # What comes from here on scores no more than this, by tantivy's account.
+                yield from _above(rough * (1 + TOLERANCE), scored)
+                met.add(ordinal)
+                if self._live[ordinal] and self._place_of[ordinal] in places:
+                    heappush(scored, (-self._score(terms, ordinal), self._keys[ordinal]))
+            if len(found) < limit:
+                yield from _above(-math.inf, scored)
                 return
             limit *= 4
 
@@ -268,3 +266,10 @@ class Index:
             self._tantivy.reload()
             self._searcher = self._tantivy.searcher()
             self._committed = True
+
+
+def _above(floor: float, scored: list[tuple[float, str]]) -> Iterator[tuple[str, float]]:
+    """Takes what scores more than ``floor`` off a heap of negative scores and keys, best first."""
+    while scored and -scored[0][0] > floor:
+        negative, key = heappop(scored)
+        yield key, -negative

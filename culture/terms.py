@@ -22,11 +22,19 @@ def split(text: str) -> tuple[list[str], list[str]]:
     runs: list[str] = []
     for run in _SPACE.split(text):
         word = run.strip(_EDGES)
-        if _WORD.fullmatch(word) and word[1:] == word[1:].lower() and word != word.upper():
+        if word.isascii() and word.isalpha():  # most words are told without the expression
+            plain = 2 <= len(word) <= 40 and word[1:].islower()
+        else:
+            plain = _is_word(word)
+        if plain:
             words.append(word.lower())
         elif run:
             runs.append(run)
     return words, runs
+
+
+def _is_word(text: str) -> bool:
+    return _WORD.fullmatch(text) is not None and text[1:] == text[1:].lower() and text != text.upper()
 
 
 def grams(run: str) -> list[str]:
@@ -36,7 +44,7 @@ def grams(run: str) -> list[str]:
 
 def gram_count(run: str) -> int:
     """``len(grams(run))``."""
-    return sum(max(len(run) - n + 1, 0) for n in GRAMS)
+    return max(3 * len(run) - 3, len(run))
 
 
 def tokens(text: str) -> list[str]:

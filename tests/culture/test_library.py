@@ -248,7 +248,7 @@ def test_the_state_is_what_the_records_do_not_say() -> None:
     other = library()
     other.write(new("R0"))
     other.load_state_dict(lib.state_dict())
-    assert other.state_dict() == lib.state_dict() == {"reads": {name: 3.0}}
+    assert other.state_dict() == lib.state_dict() == {"reads": {name: 3.0}, "worth": {}}
     with pytest.raises(ValueError, match="load them first"):
         library().load_state_dict(lib.state_dict())
     with pytest.raises(ValueError, match="expected a state"):

@@ -1,4 +1,5 @@
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -146,6 +147,16 @@ def test_any_texts_are_ranked_by_the_formula(
             found_ = [(key, round(score, 9)) for key, score in index.ranked(query, labels, first=2)]
             assert sorted(found_, key=lambda f: (-f[1], f[0])) == found_ or len(found_) < 2
             assert [key for key, _ in found_] == brute(index, query, carried, labels)
+
+
+@given(st.text("aBßªé'’-1.½", max_size=45) | st.text(max_size=5))
+@settings(max_examples=300)
+def test_words_are_told_by_their_letters(text: str) -> None:
+    text = encodable(text).strip(".,:!?\"'()")
+    word = re.fullmatch(r"[^\W\d_]{2,40}(?:['’-][^\W\d_]{1,40})*", text)
+    if not re.search(r"[\s;]", text):
+        told = word is not None and text[1:] == text[1:].lower() and text != text.upper()
+        assert (split(text)[0] == [text.lower()]) == told
 
 
 @given(st.text())
