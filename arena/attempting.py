@@ -173,6 +173,7 @@ def _shown(play: Play, t: _Try, hits: Sequence[Hit]) -> list[str]:
                 arm=t.arm,
                 rank=len(shown),
                 tokens=hit.tokens,
+                explored=hit.explored,
             )
         )
         shown.append(text)

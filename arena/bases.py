@@ -15,6 +15,7 @@ from agents.vocabulary import SparkVocabulary, Vocabulary, VocabularyError, voca
 from arena.config import RunConfig
 from arena.run_files import CHECKPOINTS
 from arena.run_names import Wrong
+from culture.embedding import EmbeddingError, model_folder
 
 VERSIONS_KEPT = 4
 """Policy versions that an engine holds, the latest used; ``torch`` has each of them whole in memory."""
@@ -64,7 +65,7 @@ def prepare(config: RunConfig, folder: Path | None = None) -> None:
     the run's processes are on this machine; how much a cluster at ``cluster.address`` has is not asked.
 
     Raises BaseFault: no such model, no chat template, a vocabulary or a context that does not fit, a server
-    without its key, a package that is missing, or too little memory.
+    without its key, a package that is missing (that of ``library.search`` too), or too little memory.
     """
     faults = []
     places: dict[str, Path] = {}
@@ -84,6 +85,11 @@ def prepare(config: RunConfig, folder: Path | None = None) -> None:
                 "torchaudio torchcodec`, which break beside a torch for the CPU; with GPUs write "
                 "`pip install -e '.[cuda]'`"
             )
+    if config.library.search != "bm25":
+        try:
+            model_folder()
+        except EmbeddingError as error:
+            faults.append(f"library.search: {error}")
     if faults:
         raise BaseFault("\n".join(faults))
     elsewhere = config.cluster.address is not None and not config.cluster.local

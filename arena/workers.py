@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import get_args
 
 import torch
 import transformers
@@ -37,15 +37,15 @@ from arena.run_files import CHECKPOINTS
 from arena.sandbox import Sandbox
 from arena.warm_up import warm_up
 from culture import connect
-from culture.columns import from_arrow, table_of
 from culture.edits import Edit, LibraryRefused
 from culture.effect import culture_effect
+from culture.embedding import MiniLM
 from culture.library import Library
+from culture.loading import load_library
 from culture.reading import Hit, Query, Reader
 from culture.records import Arm, Citation, Json, Measure, Note, Revision, RoundRows, Verdict
+from culture.standing import Worth
 from culture.worth import By, worths
-
-T = TypeVar("T")
 
 
 class EngineWorker:
@@ -203,7 +203,8 @@ class Librarian:
     def __init__(self, folder: Path, config: RunConfig) -> None:
         self.folder = folder
         self.config = config
-        self.library = Library(config.library, seed=config.seed)
+        self._embedder = None if config.library.search == "bm25" else MiniLM(cache_folder())
+        self.library = self._empty()
         self._alphabets = {name: make_domain(name).alphabet for name in config.domains}
         self.round = -1
 
@@ -214,7 +215,7 @@ class Librarian:
         """
         self._catch_up(committed)
         found = self.library.search_many(
-            Query(r.query, r.reader, k, r.budget_chars, r.domain, exclude_cited=(r.problem_id,))
+            Query(r.query, r.reader, k, r.budget_chars, r.domain, exclude_cited=(r.problem_id,), ids=r.ids)
             for r in readings
         )
         return [
@@ -234,7 +235,10 @@ class Librarian:
     def close_round(
         self, committed: int, round: int, edits: Sequence[Edit], reads: Mapping[str, int]
     ) -> Shelved:
-        """Write a round's edits, count its reads and keep shelves within their budgets."""
+        """Write a round's edits, count its reads and keep shelves within their budgets.
+
+        Where worth counts, it is estimated anew from the rounds that are committed.
+        """
         self._catch_up(committed)
         rows = RoundRows()
         refused = []
@@ -244,9 +248,10 @@ class Librarian:
             except LibraryRefused as error:
                 refused.append((index, error.reason, error.detail))
         self.library.observe_reads(reads)
+        if self.config.library.worth_strength and committed >= 0:
+            self.library.observe_worth(self._worth())
         rows.revisions.extend(self.library.enforce_budgets(round))
         self.round = round
-        heads = self.library.heads()
         return Shelved(
             rows.notes,
             rows.revisions,
@@ -254,7 +259,7 @@ class Librarian:
             refused,
             self.library.version,
             self.library.state_dict(),
-            len(heads) - len(self.library.archived),
+            len(self.library),
         )
 
     def effects(self, committed: int) -> list[Measure]:
@@ -283,30 +288,31 @@ class Librarian:
                 ]  # fmt: skip
         return found
 
+    def _worth(self) -> dict[str, Worth]:
+        with connect(self.folder) as connection:
+            return {
+                w.key: (100 * w.difference, 100 * w.standard_error)
+                for w in worths(connection, "note")
+                if w.standard_error is not None
+            }
+
+    def _empty(self) -> Library:
+        return Library(self.config.library, seed=self.config.seed, embedder=self._embedder)
+
     def _catch_up(self, committed: int) -> None:
         """Be at round ``committed``: a restarted librarian, or one ahead of the log, reads it anew."""
         if self.round == committed:
             return
         if committed < 0:
-            self.library, self.round = Library(self.config.library, seed=self.config.seed), -1
+            self.library, self.round = self._empty(), -1
             return
-        notes, revisions, citations, state = _library_rows(self.folder, committed)
-        self.library = Library.load(self.config.library, self.config.seed, notes, revisions, citations)
-        self.library.load_state_dict(state)
+        with connect(self.folder) as log:
+            found = log.execute("SELECT state FROM rounds WHERE round = ?", [committed]).fetchone()
+            if found is None:
+                raise LookupError(f"expected round {committed} in the log of {self.folder}, got none")
+            self.library = load_library(log, self.config.library, self.config.seed, self._embedder)
+        self.library.load_state_dict(json.loads(found[0])["library"])
         self.round = committed
-
-
-def _library_rows(folder: Path, committed: int) -> tuple[list[Note], list[Revision], list[Citation], Json]:
-    with connect(folder) as connection:
-        found = connection.execute("SELECT state FROM rounds WHERE round = ?", [committed]).fetchone()
-        if found is None:
-            raise LookupError(f"expected round {committed} in the log of {folder}, got none")
-
-        def rows(cls: type[T]) -> list[T]:
-            table = connection.execute(f"SELECT * FROM {table_of(cls)} ORDER BY rowid").to_arrow_table()
-            return from_arrow(cls, table)
-
-        return rows(Note), rows(Revision), rows(Citation), json.loads(found[0])["library"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -40,6 +42,19 @@ class LibraryConfig(BaseModel):
     shelf is gone, so that new notes have time to be read. In rounds."""
     read_decay: float = Field(default=0.9, gt=0, le=1)
     """What is left of the counted reads of a note when the next reads are observed. A factor, no unit."""
+    shelf_budget_tokens: int | None = Field(default=None, ge=1)
+    """Length of all texts that one shelf keeps in sight; beyond it notes are archived as beyond
+    ``shelf_budget_notes``; null is any. In tokens, as the library counts them (``revisions.tokens``)."""
+    search: Literal["bm25", "embeddings", "fused"] = "bm25"
+    """How notes are found: ``bm25``, by the words and symbols that they share with the question;
+    ``embeddings``, by what they mean, with a sentence-embedding model out of the extra ``embeddings``;
+    ``fused``, by both, joined by reciprocal rank fusion. No unit."""
+    worth_strength: float = Field(default=0.0, ge=0, le=1)
+    """How much a note's estimated worth counts when notes are found: a score is multiplied by
+    exp(strength x worth), the worth shrunken by its uncertainty; 0 leaves it out. Per point of success."""
+    exploration: float = Field(default=0.0, ge=0, le=1)
+    """With what probability a place of what is shown goes to the best matching note that few have read,
+    whatever matches better, so that new notes get read. A probability, no unit."""
     max_query_terms: int = Field(default=12, ge=1, le=256)
     """A query is cut to its so many rarest terms. In terms."""
     placebo_draws: int = Field(default=32, ge=1)

@@ -114,6 +114,12 @@ def revision_id(note: str, parents: Sequence[str], author: str, round: int, body
     return short_id("r", note, ",".join(parents), author, round, body)
 
 
+def text_digest(note: Note, body: str) -> bytes:
+    """Names ``body`` as a text of the shelf and the domain of ``note``, where it may stand once."""
+    place = f"{len(note.shelf)}:{note.shelf}{len(note.domain)}:{note.domain}"
+    return hashlib.blake2b(f"{place}{body}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
 def check(edit: Edit, config: LibraryConfig) -> None:
     """Raise :class:`LibraryRefused` where the edit, looked at alone, is not one that can be stored."""
     if not edit.body.strip():

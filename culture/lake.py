@@ -89,11 +89,12 @@ class Lake:
             raise LakeError(f"expected the folder of a run, got {where.folder}, which is no folder")
         lake = cls._attached(where, config, create=False)
         try:
-            if lake._table_count() != len(declared()):
+            if not lake._table_count():
                 raise LakeUnmade(
                     f"expected a log in {where.folder}, got one whose creation was interrupted. It "
                     "holds no round: create it again with Lake.create"
                 )
+            lake._check_columns()
             lake._check_catalog()
             lake._check_files()
             lake._delete_leftovers()
@@ -280,6 +281,21 @@ class Lake:
             raise LakeError(
                 f"expected nothing under {self._where.data}, got {found[0]}. Write another folder for the "
                 "run, or another data_path"
+            )
+
+    def _check_columns(self) -> None:
+        """A log of an older or a newer schema could be read, but no rows could be added to it."""
+        rows = self._execute(
+            "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE database_name = ?",
+            [LAKE],
+        ).fetchall()
+        own = {(c.table, c.name, c.type) for columns in declared().values() for c in columns}
+        got = {(str(t), str(c), str(kind)) for t, c, kind in rows if t in declared()}
+        if lacking := sorted(f"{t}.{c}" for t, c, _ in own ^ got):
+            raise LakeError(
+                f"expected the columns of this version of Ludus in the log in {self._where.folder}, got a "
+                f"log that differs in {', '.join(lacking[:5])}. It can be queried as it is, with ludus sql "
+                "or connect; to go on with the run, use the version of Ludus that its run.yaml names"
             )
 
     def _check_catalog(self) -> None:

@@ -8,11 +8,13 @@ notes were read lately) is in ``state_dict``.
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from culture.choosing import chosen, explores
 from culture.config import LibraryConfig
 from culture.edits import (
     Edit,
@@ -23,14 +25,18 @@ from culture.edits import (
     check_base,
     note_id,
     revision_id,
+    text_digest,
 )
+from culture.embedding import Embedder
+from culture.finding import Finder
 from culture.merging import merge
-from culture.placebo import equal_length, irrelevant
+from culture.placebo import drawn_from, equal_length, irrelevant
 from culture.reading import NOTHING, Hit, Query, Reader, label, source
 from culture.records import Citation, Json, Note, Revision
-from culture.replay import last_common, verify
-from culture.search import Index
+from culture.replay import in_order, last_common, verify
 from culture.seeds import Id, generator
+from culture.standing import Standing, Worth
+from culture.store import Store
 
 ARCHIVIST = "library"
 """The author of archive markers."""
@@ -38,37 +44,47 @@ ARCHIVIST = "library"
 
 @dataclass(slots=True)
 class _Page:
-    """What is known of one note."""
+    """What is known of one note, in as little memory as a million of them leave."""
 
     note: Note
     head: str
     history: list[str] = field(default_factory=list)
-    open: dict[str, None] = field(default_factory=dict)
+    open: tuple[str, ...] = ()
     """Branches that no later revision takes up, oldest first."""
-    cited: set[str] = field(default_factory=set)
+    cited: frozenset[str] = NOTHING
 
 
 class Library:
     """Notes, their revisions and branches, and the search over the heads."""
 
     def __init__(
-        self, config: LibraryConfig, *, seed: int, count_tokens: Callable[[str], int] = len
+        self,
+        config: LibraryConfig,
+        *,
+        seed: int,
+        count_tokens: Callable[[str], int] = len,
+        embedder: Embedder | None = None,
     ) -> None:
-        """``count_tokens`` measures bodies for the ``tokens`` columns; characters by default."""
+        """``count_tokens`` measures bodies for the ``tokens`` columns; characters by default.
+
+        ``embedder``: for a search by meaning. Raises ValueError where the configuration needs one.
+        """
         self.config = config
         self.seed = seed
         self._count_tokens = count_tokens
         self._version = 0
         self._pages: dict[str, _Page] = {}
-        self._revisions: dict[str, Revision] = {}
-        self._citations: dict[str, tuple[Citation, ...]] = {}
+        self._revisions = Store()
         self._merges: dict[str, str] = {}
         self._archived: set[str] = set()
-        self._texts: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
+        self._texts: dict[bytes, tuple[str, ...]] = {}
+        """Notes by the digest of the text that they show, its shelf and its domain."""
         self._shelves: defaultdict[str, set[str]] = defaultdict(set)
         self._sources: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-        self._index = Index(config.max_query_terms)
-        self._reads: dict[str, float] = {}
+        self._tokens: defaultdict[str, int] = defaultdict(int)
+        """Of the texts that a shelf shows, together."""
+        self._standing = Standing(config.read_decay)
+        self._finder = Finder(config, self._indexed, self._standing.worth, embedder)
 
     @classmethod
     def load(
@@ -80,25 +96,43 @@ class Library:
         citations: Iterable[Citation],
         *,
         count_tokens: Callable[[str], int] = len,
+        embedder: Embedder | None = None,
     ) -> Library:
         """The library that wrote these records, in any order. Raises ValueError where some are missing."""
-        library = cls(config, seed=seed, count_tokens=count_tokens)
-        unseen = {note.note_id: note for note in notes}
+        library = cls(config, seed=seed, count_tokens=count_tokens, embedder=embedder)
         cited: defaultdict[str, list[Citation]] = defaultdict(list)
+        total = 0
         for citation in citations:
             cited[citation.revision_id].append(citation)
-        for revision in sorted(revisions, key=lambda r: r.library_version):
+            total += 1
+        rows = sorted(revisions, key=lambda r: r.library_version)
+        library.replay(notes, ((r, in_order(cited.get(r.revision_id, ()))) for r in rows), citations=total)
+        return library
+
+    def replay(
+        self,
+        notes: Iterable[Note],
+        revisions: Iterable[tuple[Revision, tuple[Citation, ...]]],
+        *,
+        citations: int,
+    ) -> None:
+        """Take in records as an empty library: revisions by version, each with what it cites, sorted.
+
+        ``citations``: how many there are. Raises ValueError where some records are missing.
+        """
+        unseen = {note.note_id: note for note in notes}
+        for revision, cites in revisions:
             new = unseen.pop(revision.note_id, None)
-            if new is None and revision.note_id not in library._pages:
+            if new is None and revision.note_id not in self._pages:
                 raise ValueError(f"expected a note for every revision, got none for {revision.note_id!r}")
-            verify(revision, new is not None, library._version, library._revisions)
-            library._apply(new, revision, _in_order(cited.pop(revision.revision_id, [])))
-        if unseen or cited:
+            verify(revision, new is not None, self._version, self._revisions)
+            self._apply(new, revision, cites)
+            citations -= len(cites)
+        if unseen or citations:
             raise ValueError(
                 f"expected a revision for every note and citation, got none for notes {sorted(unseen)[:3]} "
-                f"and citations of {sorted(cited)[:3]}; load all records of one version of the log"
+                f"and {citations} citations; load all records of one version of the log"
             )
-        return library
 
     # -- looking -----------------------------------------------------------------------------------
     @property
@@ -110,6 +144,10 @@ class Library:
     def archived(self) -> frozenset[str]:
         """Notes that are out of sight. All their revisions are kept; a new one brings a note back."""
         return frozenset(self._archived)
+
+    def __len__(self) -> int:
+        """Notes in sight."""
+        return len(self._pages) - len(self._archived)
 
     def heads(self) -> dict[str, str]:
         """The head revision of every note, archived ones too."""
@@ -140,7 +178,7 @@ class Library:
     def citations(self, revision_id: str) -> tuple[Citation, ...]:
         """What a revision cites, sorted. Raises KeyError."""
         self.revision(revision_id)
-        return self._citations[revision_id]
+        return self._revisions.citations(revision_id)
 
     def visible(self, note_id: str, reader: Reader) -> bool:
         """Whether the note is in sight of ``reader``; of a public one, its first author decides."""
@@ -168,8 +206,8 @@ class Library:
         own = revision_id(note.note_id, parents, edit.author, edit.round, edit.body)
         if own in self._revisions:
             return self._again(own, new)
-        same = self._texts.get((note.shelf, note.domain, edit.body), set())
-        if same - ({note.note_id} if edit.resolves else set()):
+        same = self._texts.get(text_digest(note, edit.body), ())
+        if set(same) - ({note.note_id} if edit.resolves else set()):
             raise LibraryRefused("duplicate", f"expected a new text, got that of note {min(same)}")
         citations = sorted(dict.fromkeys(edit.citations))
         stored: list[Revision] = []
@@ -192,49 +230,57 @@ class Library:
             branch = store(parents, "branch", edit.body)
             if conflict is None:
                 store([head, branch.revision_id], "merged", text)
-        return Written(
-            new, tuple(stored), tuple(c for r in stored for c in self._citations[r.revision_id]), conflict
-        )
+        return Written(new, tuple(stored), self._cited(stored), conflict)
 
     def enforce_budgets(self, round: int) -> list[Revision]:
-        """Archive what shelves hold beyond their budget; the markers made, to be stored as revisions.
+        """Archive what shelves hold beyond their budgets; the markers made, to be stored as revisions.
 
-        The least read notes go first, notes still in their grace after all others; among equals the one
-        that was written longest ago goes.
+        The notes of least estimated worth go first, then the least read, notes still in their grace after
+        all others; among equals the one that was written longest ago goes. Afterwards no shelf holds more
+        notes or more tokens than it may.
         """
         markers: list[Revision] = []
+        most_notes, most_tokens = self.config.shelf_budget_notes, self.config.shelf_budget_tokens
         for shelf in sorted(self._shelves):
-            excess = len(self._shelves[shelf]) - self.config.shelf_budget_notes
-            if excess > 0:
-                for name in sorted(self._shelves[shelf], key=lambda n: self._worth(n, round))[:excess]:
-                    page = self._pages[name]
-                    row = self._row(page.note, [page.head], "archived", "", ARCHIVIST, round, None, {})
-                    self._apply(None, row, ())
-                    markers.append(row)
+            notes = self._shelves[shelf]
+
+            def over(shelf: str = shelf, notes: set[str] = notes) -> bool:
+                tokens = self._tokens[shelf]
+                return len(notes) > most_notes or (most_tokens is not None and tokens > most_tokens)
+
+            doomed = sorted(notes, key=lambda n: self._rank(n, round)) if over() else []
+            for name in doomed:
+                if not over():
+                    break
+                page = self._pages[name]
+                row = self._row(page.note, [page.head], "archived", "", ARCHIVIST, round, None, {})
+                self._apply(None, row, ())
+                markers.append(row)
         return markers
 
     def observe_reads(self, counts: Mapping[str, int]) -> None:
         """Count reads by note id, once a round; earlier ones fade by ``read_decay``. Raises KeyError."""
         for name in counts:
             self._page(name)
-        faded = {name: value * self.config.read_decay for name, value in self._reads.items()}
-        for name in sorted(counts):
-            faded[name] = faded.get(name, 0.0) + counts[name]
-        self._reads = {name: value for name, value in faded.items() if value > 1e-6}
+        self._standing.count(counts)
+
+    def observe_worth(self, worth: Mapping[str, Worth]) -> None:
+        """Take up, once a round, what notes are estimated to be worth, in the place of what was.
+
+        By note id: the points of success (hundredths) that reading it adds, and their standard error.
+        Raises KeyError for a note that is not here, ValueError for a number that cannot be.
+        """
+        for name in worth:
+            self._page(name)
+        self._standing.estimate(worth)
 
     def state_dict(self) -> Json:
-        """What the records do not say: decayed read counts by note id. JSON types only."""
-        return {"reads": dict(sorted(self._reads.items()))}
+        """What the records do not say: decayed reads and estimated worth by note id. JSON types only."""
+        return self._standing.state_dict()
 
     def load_state_dict(self, state: Json) -> None:
         """Take up a ``state_dict``. Raises ValueError."""
-        reads = state.get("reads")
-        if set(state) != {"reads"} or not isinstance(reads, dict):
-            raise ValueError(f"expected a state with the key 'reads' alone, got {sorted(state)}")
-        unknown = sorted(set(reads) - self._pages.keys())
-        if unknown:
-            raise ValueError(f"expected reads of notes of this library, got {unknown[:3]}; load them first")
-        self._reads = {str(name): float(value) for name, value in reads.items()}
+        self._standing.load_state_dict(state, self._pages)
 
     # -- reading -----------------------------------------------------------------------------------
     def search(
@@ -250,7 +296,8 @@ class Library:
         """Notes for a reader, best first, equal scores by note id: see :class:`Query`.
 
         A note that no longer fits the budget is passed over for the next that does. No body is shown
-        twice. Bodies are as written: pass them through ``culture.quoting.quote`` before a model reads.
+        twice, and no place is explored, for which a :class:`Query` names its attempt. Bodies are as
+        written: pass them through ``culture.quoting.quote`` before a model reads.
         """
         return self._search(Query(query, reader, k, budget_chars, domain, exclude_notes, exclude_cited))
 
@@ -278,47 +325,35 @@ class Library:
             return []
         rng = generator(self.seed, "placebo", *ids)
         pools = [self._sources.get((domain, place), []) for place in reader.sources()]
-        ends = [0]
-        for pool in pools:
-            ends.append(ends[-1] + len(pool))
-        drawn: dict[str, None] = {}
-        if ends[-1]:
-            for i in rng.integers(ends[-1], size=self.config.placebo_draws):
-                place = next(p for p in range(len(pools)) if i < ends[p + 1])
-                drawn[pools[place][int(i) - ends[place]]] = None
+        drawn = drawn_from(pools, self.config.placebo_draws, rng)
         shown, bodies = {h.note_id for h in hits}, {h.body for h in hits}
-        ceiling = self.config.placebo_relevance * max(h.score for h in hits)
-        fit = [n for n in irrelevant(self._index, query, drawn, ceiling) if n not in shown]
+        index = self._finder.index
+        scores = [h.score for h in hits]
+        if not self._finder.by_bm25:
+            terms = index.terms(query)
+            scores = [index.score(terms, h.note_id) for h in hits]
+        ceiling = self.config.placebo_relevance * max(scores)
+        fit = [n for n in irrelevant(index, query, drawn, ceiling) if n not in shown]
         candidates = [self._hit(name, 0.0) for name in fit]
         candidates = [c for c in candidates if c.body not in bodies]
         return equal_length(hits, candidates, alphabet, rng, self._count_tokens)
 
     # -- inside ------------------------------------------------------------------------------------
     def _search(self, query: Query) -> list[Hit]:
-        hits: list[Hit] = []
+        def explore(place: int) -> bool:
+            return explores(self.seed, self.config.exploration, query, place)
+
+        return chosen(self._matching(query), query, explore, self._standing.reads)
+
+    def _matching(self, query: Query) -> Iterator[Hit]:
+        """Notes that match and may be shown, best first."""
         if query.k <= 0 or query.budget_chars <= 0:
-            return hits
-        left, misfits, seen = query.budget_chars, 4 * query.k + 16, set[str]()
+            return
         labels = [label(query.domain, place) for place in query.reader.sources()]
         excluded, cited = query.exclude_notes, set(query.exclude_cited)
-        for name, score in self._index.ranked(query.text, labels, first=query.k + 8):
-            page = self._pages[name]
-            if name in excluded or not cited.isdisjoint(page.cited):
-                continue
-            body = self._revisions[page.head].body
-            if body in seen:
-                continue
-            if len(body) > left:
-                misfits -= 1
-                if not misfits:
-                    break
-                continue
-            seen.add(body)
-            left -= len(body)
-            hits.append(self._hit(name, score))
-            if len(hits) == query.k or not left:
-                break
-        return hits
+        for name, score in self._finder.ranked(query.text, labels, 4 * query.k + 24):
+            if name not in excluded and cited.isdisjoint(self._pages[name].cited):
+                yield self._hit(name, score)
 
     def _hit(self, name: str, score: float) -> Hit:
         page = self._pages[name]
@@ -367,8 +402,10 @@ class Library:
             )
             head = max(heads, key=lambda r: r.library_version)
             conflict = self._merge(head.revision_id, rows[0].parents, rows[0].body)[1]
-        cites = tuple(c for r in rows for c in self._citations[r.revision_id])
-        return Written(note, tuple(rows), cites, conflict, repeated=True)
+        return Written(note, tuple(rows), self._cited(rows), conflict, repeated=True)
+
+    def _cited(self, rows: Iterable[Revision]) -> tuple[Citation, ...]:
+        return tuple(c for row in rows for c in self._revisions.citations(row.revision_id))
 
     def _row(
         self,
@@ -391,21 +428,23 @@ class Library:
     def _apply(self, new: Note | None, row: Revision, citations: tuple[Citation, ...]) -> None:
         """Take in one revision: the only place where a library changes, in writing and in loading."""
         if new is not None:
+            # Of a million notes each would else have names of its own.
+            kind, domain, shelf, author = map(sys.intern, (new.kind, new.domain, new.shelf, new.author))
+            new = replace(new, kind=kind, domain=domain, shelf=shelf, author=author)
             self._pages[new.note_id] = _Page(new, row.revision_id)
         page = self._pages[row.note_id]
         self._version = row.library_version
-        self._revisions[row.revision_id] = row
-        self._citations[row.revision_id] = citations
+        self._revisions.add(row, citations)
         page.history.append(row.revision_id)
-        page.cited.update(c.target_id for c in citations)
+        if citations:
+            page.cited |= {c.target_id for c in citations}
         if row.outcome == "archived":
             self._hide(page)
             self._archived.add(row.note_id)
             return
-        for parent in row.parents:
-            page.open.pop(parent, None)
+        page.open = tuple(name for name in page.open if name not in row.parents)
         if row.outcome == "branch":
-            page.open[row.revision_id] = None
+            page.open += (row.revision_id,)
             return
         if row.outcome == "merged":
             self._merges[row.parents[1]] = row.revision_id
@@ -416,31 +455,34 @@ class Library:
         self._show(page)
 
     def _show(self, page: _Page) -> None:
-        note, body = page.note, self._revisions[page.head].body
-        place = source(note)
-        self._texts[note.shelf, note.domain, body].add(note.note_id)
+        note, head = page.note, self._revisions[page.head]
+        place, digest = source(note), text_digest(note, head.body)
+        self._texts[digest] = (*self._texts.get(digest, ()), note.note_id)
         self._shelves[note.shelf].add(note.note_id)
+        self._tokens[note.shelf] += head.tokens
         insort(self._sources[note.domain, place], note.note_id)
         labels = [label(note.domain, place), label(None, place)]
-        self._index.put(note.note_id, f"{note.title}\n{body}", labels)
+        self._finder.put(note.note_id, self._indexed(note.note_id), labels)
 
     def _hide(self, page: _Page) -> None:
-        note, body = page.note, self._revisions[page.head].body
-        text = (note.shelf, note.domain, body)
-        self._texts[text].discard(note.note_id)
-        if not self._texts[text]:
-            del self._texts[text]
+        note, head = page.note, self._revisions[page.head]
+        digest = text_digest(note, head.body)
+        others = tuple(name for name in self._texts.pop(digest) if name != note.note_id)
+        if others:
+            self._texts[digest] = others
         self._shelves[note.shelf].discard(note.note_id)
+        self._tokens[note.shelf] -= head.tokens
         names = self._sources[note.domain, source(note)]
         del names[bisect_left(names, note.note_id)]
-        self._index.drop(note.note_id)
+        self._finder.drop(note.note_id)
 
-    def _worth(self, name: str, round: int) -> tuple[bool, float, int, str]:
+    def _indexed(self, name: str) -> str:
+        """What a note is found by."""
+        page = self._pages[name]
+        return f"{page.note.title}\n{self._revisions[page.head].body}"
+
+    def _rank(self, name: str, round: int) -> tuple[bool, float, float, int, str]:
         """Sorts the notes of a shelf by which is archived first."""
-        head = self._revisions[self._pages[name].head]
+        head, standing = self._revisions[self._pages[name].head], self._standing
         in_grace = head.round > round - self.config.archive_grace_rounds
-        return in_grace, self._reads.get(name, 0.0), head.library_version, name
-
-
-def _in_order(citations: Iterable[Citation]) -> tuple[Citation, ...]:
-    return tuple(sorted(citations, key=lambda c: (c.target_kind, c.target_id)))
+        return in_grace, standing.worth(name), standing.reads(name), head.library_version, name

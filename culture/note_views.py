@@ -169,11 +169,10 @@ class Past:
     def search(self, query: str, chosen: Mapping[str, str]) -> list[Row]:
         """Notes in sight that share a term with ``query``, best first; ``chosen`` is by field."""
         names = self.in_sight()
-        index = Index(self.library.config.max_query_terms)
-        for name in names:
-            index.put(
-                name, f"{self.library.note(name).title}\n{self.library.head(name).body}", ["in sight"]
-            )
+        texts = {name: f"{self.library.note(name).title}\n{self.library.head(name).body}" for name in names}
+        index = Index(self.library.config.max_query_terms, texts.__getitem__)
+        for name, text in texts.items():
+            index.put(name, text, ["in sight"])
         return [
             {**self.about(name), "score": score, "body": self.library.head(name).body}
             for name, score in index.ranked(query, ["in sight"], first=len(names) + 1)

@@ -6,6 +6,7 @@ the library, so the difference between the two is what the notes say.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
@@ -16,6 +17,18 @@ from culture.search import Index
 
 FILLER = "filler"
 """The note and revision id of a placebo made of random characters."""
+
+
+def drawn_from(pools: Sequence[Sequence[str]], draws: int, rng: np.random.Generator) -> list[str]:
+    """What ``draws`` draws from all ``pools`` together give, each once, in the order drawn."""
+    ends = [0]
+    for pool in pools:
+        ends.append(ends[-1] + len(pool))
+    if not ends[-1]:
+        return []
+    places = (int(i) for i in rng.integers(ends[-1], size=draws))
+    pooled = ((bisect_right(ends, i) - 1, i) for i in places)
+    return list(dict.fromkeys(pools[p][i - ends[p]] for p, i in pooled))
 
 
 def irrelevant(index: Index, query: str, keys: Iterable[str], ceiling: float) -> list[str]:
@@ -33,7 +46,7 @@ def irrelevant(index: Index, query: str, keys: Iterable[str], ceiling: float) ->
     return [
         key
         for key in keys
-        if not any(o in index.counts(key) for o in operators) and index.score(terms, key) < ceiling
+        if not any(index.has(o, key) for o in operators) and index.score(terms, key) < ceiling
     ]
 
 
@@ -68,5 +81,5 @@ def equal_length(
             letters = "".join(alphabet.split())
             text += "".join(letters[i] for i in rng.integers(len(letters), size=wanted - len(text)))
         named = shown[0] if shown else replace(hit, note_id=FILLER, revision_id=FILLER, author=FILLER)
-        found.append(replace(named, body=text, score=0.0, tokens=count_tokens(text)))
+        found.append(replace(named, body=text, score=0.0, tokens=count_tokens(text), explored=False))
     return found

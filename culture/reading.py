@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from culture.edits import PUBLIC
 from culture.records import Note
+from culture.seeds import Id
 
 NOTHING: frozenset[str] = frozenset()
 
@@ -43,6 +44,8 @@ class Query:
     exclude_notes: Collection[str] = NOTHING
     exclude_cited: Collection[str] = NOTHING
     """Problems, attempts or notes; a note of which any revision cites one of them is not shown."""
+    ids: Sequence[Id] = ()
+    """Name the random stream by which places are explored, such as the attempt's id; none explores none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +57,14 @@ class Hit:
     body: str
     """As written, untrusted: pass it through ``culture.quoting.quote`` before a model reads it."""
     score: float
-    """BM25; 0 for a placebo."""
+    """What it was ranked by: BM25, a cosine or a fused score, times its weight; 0 for a placebo."""
     author: str
     """Who wrote the revision shown."""
     kind: str
     tokens: int
     """Length of ``body`` by the token counter of the library."""
+    explored: bool = False
+    """Whether it has the place of a better match, so that it gets read."""
 
 
 def source(note: Note) -> str:

@@ -182,6 +182,7 @@ class Read:
     arm: Arm
     rank: int
     tokens: int
+    explored: bool
 
 
 @dataclass(frozen=True, slots=True)

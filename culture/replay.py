@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from culture.edits import OUTCOMES, revision_id
-from culture.records import Revision
+from culture.records import Citation, Revision
 
 
 def last_common(some: Iterable[str], others: Iterable[str], known: Mapping[str, Revision]) -> Revision:
@@ -24,6 +24,11 @@ def ancestors(names: Iterable[str], known: Mapping[str, Revision]) -> set[str]:
             found.add(name)
             todo += known[name].parents
     return found
+
+
+def in_order(citations: Iterable[Citation]) -> tuple[Citation, ...]:
+    """Citations of a revision as a library keeps them: sorted by what is cited."""
+    return tuple(sorted(citations, key=lambda c: (c.target_kind, c.target_id)))
 
 
 def verify(row: Revision, first: bool, version: int, known: Mapping[str, Revision]) -> None:

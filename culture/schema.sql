@@ -232,7 +232,8 @@ CREATE TABLE reads (
     revision_id VARCHAR NOT NULL,
     arm VARCHAR NOT NULL,
     rank BIGINT NOT NULL,
-    tokens BIGINT NOT NULL
+    tokens BIGINT NOT NULL,
+    explored BOOLEAN NOT NULL
 );
 COMMENT ON TABLE reads IS 'One row a note revision shown to one attempt.';
 COMMENT ON COLUMN reads.attempt_id IS 'Attempt that it was shown to.';
@@ -243,6 +244,7 @@ COMMENT ON COLUMN reads.revision_id IS 'Revision of that note whose text was sho
 COMMENT ON COLUMN reads.arm IS 'Arm of the attempt: library, placebo or shuffled.';
 COMMENT ON COLUMN reads.rank IS 'Place in what retrieval returned, from 0, the best first.';
 COMMENT ON COLUMN reads.tokens IS 'Length of what was shown, in tokens.';
+COMMENT ON COLUMN reads.explored IS 'Whether exploration gave it the place of a better match, so that a note with few reads is read (library.exploration).';
 
 CREATE TABLE notes (
     note_id VARCHAR NOT NULL,

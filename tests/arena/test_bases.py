@@ -17,6 +17,7 @@ from arena.bases import VERSIONS_KEPT, BaseFault, prepare, vocabulary_for
 from arena.config import RunConfig
 from arena.run_files import CHECKPOINTS
 from arena.workers import EngineWorker
+from culture import embedding
 from tests.agents import tiny
 
 CONTEXT = 1024
@@ -112,6 +113,13 @@ def test_how_a_missing_package_is_installed(base: Path, monkeypatch: pytest.Monk
     assert "torchvision torchaudio torchcodec" in makefile
     assert "`pip install -e '.[cuda]'`" in told
     assert "ludus-arena[" not in told  # which is on no index
+
+
+def test_the_package_of_a_search_by_meaning(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedding, "PACKAGE", "no-such-model")
+    prepare(config(base))
+    with pytest.raises(BaseFault, match=r"^library\.search: expected the package no-such-model .*: bm25$"):
+        prepare(config(base, library={"search": "fused"}))
 
 
 # -- memory ----------------------------------------------------------------------------------------------

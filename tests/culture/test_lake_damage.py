@@ -270,6 +270,19 @@ def test_a_lost_catalog_is_reported_and_the_data_kept(tmp_path: Path) -> None:
     assert not (tmp_path / "catalog.sqlite").exists()
 
 
+def test_a_log_of_another_schema_is_refused_and_can_be_queried(tmp_path: Path) -> None:
+    with Lake.create(tmp_path / "run", LakeConfig()) as lake:
+        lake.commit(rows_of(0), "world", "round 0")
+        lake._connection.execute("ALTER TABLE reads DROP COLUMN explored")
+        lake._connection.execute("DROP TABLE measures")
+    with pytest.raises(
+        LakeError, match=r"differs in measures\.domain.*ludus sql or connect.*run\.yaml names"
+    ):
+        Lake.open(tmp_path / "run", LakeConfig())
+    with connect(tmp_path / "run") as log:
+        assert log.execute("SELECT count(*) FROM reads").fetchone() == (5,)
+
+
 def test_an_interrupted_creation_is_finished_by_create(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,82 @@
+"""How notes stand with their readers: how often they were read lately, and what they seem to be worth.
+
+This is what a library's records do not say. An estimate is drawn towards zero by how uncertain it is: with
+a standard error e and a variance v of true worths between notes the shrunken worth is w v / (v + e^2), the
+posterior mean of a normal prior around zero; v is estimated by moments, as the mean of w^2 - e^2 over all
+notes, no less than zero (Efron and Morris 1973; DerSimonian and Laird 1986).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container, Mapping
+
+from culture.records import Json
+
+Worth = tuple[float, float]
+"""Points of success (hundredths) that reading a note adds, and the standard error of that."""
+_KEYS = {"reads", "worth"}
+
+
+class Standing:
+    """Reads and worth of notes, by note id."""
+
+    def __init__(self, decay: float) -> None:
+        """``decay``: what is left of the counted reads when the next are counted."""
+        self._decay = decay
+        self._reads: dict[str, float] = {}
+        self._estimates: dict[str, Worth] = {}
+        self._variance = 0.0
+
+    def count(self, counts: Mapping[str, int]) -> None:
+        """Count reads; earlier ones fade."""
+        faded = {name: value * self._decay for name, value in self._reads.items()}
+        for name in sorted(counts):
+            faded[name] = faded.get(name, 0.0) + counts[name]
+        self._reads = {name: value for name, value in faded.items() if value > 1e-6}
+
+    def estimate(self, worth: Mapping[str, Worth]) -> None:
+        """Take up estimates in the place of all earlier ones. Raises ValueError."""
+        for name, (points, error) in worth.items():
+            if not (math.isfinite(points) and 0 <= error < math.inf):
+                raise ValueError(
+                    f"expected worth in points and a standard error of 0 or more, got {(points, error)} "
+                    f"of note {name}"
+                )
+        self._estimates = {name: (float(w), float(e)) for name, (w, e) in worth.items()}
+        spread = math.fsum(w * w - e * e for w, e in self._estimates.values())
+        self._variance = max(0.0, spread / max(1, len(worth)))
+
+    def reads(self, name: str) -> float:
+        """Reads of a note lately."""
+        return self._reads.get(name, 0.0)
+
+    def worth(self, name: str) -> float:
+        """The shrunken worth of a note, in points of success; 0 where there is no estimate."""
+        points, error = self._estimates.get(name, (0.0, 0.0))
+        return points * self._variance / (self._variance + error * error) if self._variance else 0.0
+
+    def state_dict(self) -> Json:
+        """All of it, in JSON types."""
+        return {
+            "reads": dict(sorted(self._reads.items())),
+            "worth": {name: list(worth) for name, worth in sorted(self._estimates.items())},
+        }
+
+    def load_state_dict(self, state: Json, known: Container[str]) -> None:
+        """Take up a ``state_dict``; one of before there was worth has no key of it. Raises ValueError.
+
+        ``known``: the ids of the library's notes.
+        """
+        reads, worth = state.get("reads"), state.get("worth", {})
+        if (
+            not {"reads"} <= set(state) <= _KEYS
+            or not isinstance(reads, dict)
+            or not isinstance(worth, dict)
+        ):
+            raise ValueError(f"expected a state with the keys 'reads' and 'worth', got {sorted(state)}")
+        unknown = sorted(name for name in {**reads, **worth} if name not in known)
+        if unknown:
+            raise ValueError(f"expected reads of notes of this library, got {unknown[:3]}; load them first")
+        self._reads = {str(name): float(value) for name, value in reads.items()}
+        self.estimate({str(name): (float(w), float(e)) for name, (w, e) in worth.items()})
