@@ -128,7 +128,7 @@ def test_a_merge_that_another_version_made_otherwise_is_compared_by_lines() -> N
     first, _ = note(lib, "one\nand\ntwo", "ONE\nand\ntwo")
     merged = on(lib, first, "one\nand\nTWO", "z")
     assert merged.outcome == "merged"
-    lib._revisions[merged.revision_id] = replace(merged, body="TWO\nONE\nby hand")
+    lib._revisions.add(replace(merged, body="TWO\nONE\nby hand"), ())
     assert authors(lib, merged) == [("TWO", "z"), ("ONE", "b"), ("by hand", "z")]
 
 
