@@ -57,6 +57,10 @@ class Finder:
         self._worth = worth
         self._embedder = embedder
         self._vectors = None if embedder is None else Vectors(embedder.dimensions)
+        self._text = text
+        self._waiting: dict[str, Sequence[str]] = {}
+        """Labels of notes whose vectors are made when they are first asked for: what is replaced before
+        that, as most is while a library is loaded, costs none."""
 
     @property
     def by_bm25(self) -> bool:
@@ -66,14 +70,16 @@ class Finder:
     def put(self, key: str, text: str, labels: Sequence[str]) -> None:
         """Make ``text`` what is found under ``key``, replacing what was."""
         self.index.put(key, text, labels)
-        if self._vectors is not None and self._embedder is not None:
-            self._vectors.put(key, self._embedder.note(text), labels)
+        if self._vectors is not None:
+            self._vectors.drop(key)
+            self._waiting[key] = labels
 
     def drop(self, key: str) -> None:
         """Find nothing under ``key`` any more."""
         self.index.drop(key)
         if self._vectors is not None:
             self._vectors.drop(key)
+            self._waiting.pop(key, None)
 
     def ranked(self, query: str, labels: Sequence[str], first: int) -> Iterator[tuple[str, float]]:
         """Keys and scores of notes that match and carry one of ``labels``, best first, equal ones by key.
@@ -91,6 +97,9 @@ class Finder:
             return self.index.ranked(query, labels, first=first)
         if not query.strip():
             return iter(())
+        for key, carried in self._waiting.items():
+            self._vectors.put(key, self._embedder.note(self._text(key)), carried)
+        self._waiting.clear()
         near = self._vectors.nearest(self._embedder.query(query), labels, DEPTH)
         if self.config.search == "embeddings":
             return iter(near)

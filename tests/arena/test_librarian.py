@@ -8,13 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from analysis.identical import differences
 from arena.config import RunConfig
 from arena.workers import Librarian, Reading, Shelved
+from culture import connect
 from culture.config import LakeConfig, LibraryConfig
 from culture.edits import Edit
 from culture.lake import Lake
 from culture.reading import Reader
 from culture.records import Round, RoundRows
+from tests.arena.consistency import check_log
+from tests.arena.scripted import play
 from tests.culture.rows import example
 
 CONFIG = RunConfig(library=LibraryConfig(exploration=1.0, worth_strength=0.1, shelf_budget_tokens=40))
@@ -79,3 +83,15 @@ def test_what_is_explored_is_named_by_the_attempt(run: tuple[Path, Librarian, li
     assert (second.note_id, second.explored) == (names[2], True)
     ((best, _),) = librarian.read(0, 2, [reading("R1=", "t1", "p1")])
     assert best.note_id == names[2]
+
+
+@pytest.mark.parametrize("search", ["bm25", pytest.param("fused", marks=pytest.mark.llm)])
+def test_a_run_that_explores_comes_out_the_same_again(search: str, tmp_path: Path) -> None:
+    sets = ["rounds=3", "rollout.notes_written=16", f"library.search={search}", "library.exploration=0.5"]
+    first, second = (play(tmp_path / name, sets) for name in ("a", "b"))
+    assert differences(first, second) == []
+    check_log(first)
+    with connect(first) as log:
+        found = dict(log.execute("SELECT explored, count(*) FROM reads GROUP BY explored").fetchall())
+        placebo = log.execute("SELECT count(*) FROM reads WHERE arm = 'placebo' AND explored").fetchone()
+    assert found[True] > 0 and found[False] > 0 and placebo == (0,)

@@ -360,8 +360,13 @@ def test_every_search_is_the_same_after_loading_at_any_time(
     assert straight.search_many(asked[::-1])[::-1] == resumed.search_many(asked)
 
 
-def test_notes_are_embedded_alone() -> None:
+def test_notes_are_embedded_alone_and_when_they_are_asked_for() -> None:
     embedder = Letters()
     lib = library(embedder, search="embeddings")
-    wrote(lib, "dog", "god")
-    assert embedder.asked == ["\ndog", "\ngod"]
+    first, second = wrote(lib, "dog", "god")
+    head = lib.head(first).revision_id
+    lib.write(new("dogs", note_id=first, base_revision_id=head))
+    assert embedder.asked == []
+    for _ in range(2):
+        assert [h.note_id for h in lib.search("dogs", ANNA, 2, 99)] == [first, second]
+    assert sorted(embedder.asked) == ["\ndogs", "\ngod", "dogs", "dogs"]
