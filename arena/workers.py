@@ -35,6 +35,7 @@ from arena.envs import Episode, SolveEnv
 from arena.proposals import Judged, judge
 from arena.run_files import CHECKPOINTS
 from arena.sandbox import Sandbox
+from arena.seeding import kept
 from arena.warm_up import warm_up
 from culture import connect
 from culture.columns import from_arrow, table_of
@@ -201,9 +202,13 @@ class Librarian:
     def __init__(self, folder: Path, config: RunConfig) -> None:
         self.folder = folder
         self.config = config
-        self.library = Library(config.library, seed=config.seed)
+        self._seeds = kept(folder)
         self._alphabets = {name: make_domain(name).alphabet for name in config.domains}
+        self.library = Library(config.library, seed=config.seed)
         self.round = -1
+        self._begun = RoundRows()
+        """Rows of what the library began with, until they are handed over to be committed."""
+        self._begin(-1)
 
     def read(self, committed: int, k: int, readings: Sequence[Reading]) -> list[list[Hit]]:
         """What each attempt is shown, as of round ``committed``: notes, or placebos of equal length.
@@ -234,7 +239,7 @@ class Librarian:
     ) -> Shelved:
         """Write a round's edits, count its reads and keep shelves within their budgets."""
         self._catch_up(committed)
-        rows = RoundRows()
+        rows, self._begun = self._begun, RoundRows()
         refused = []
         for index, edit in enumerate(edits):
             try:
@@ -260,12 +265,26 @@ class Librarian:
         if self.round == committed:
             return
         if committed < 0:
-            self.library, self.round = Library(self.config.library, seed=self.config.seed), -1
+            self._begin(committed)
             return
         notes, revisions, citations, state = _library_rows(self.folder, committed)
+        if not revisions:
+            self._begin(committed)
+            return
+        self._begun = RoundRows()
         self.library = Library.load(self.config.library, self.config.seed, notes, revisions, citations)
         self.library.load_state_dict(state)
         self.round = committed
+
+    def _begin(self, committed: int) -> None:
+        """A library with nothing but what the run begins with, to be committed with the next round.
+
+        It was there in round 0 and is dated so, even where that round's writing failed.
+        """
+        self.library, self.round = Library(self.config.library, seed=self.config.seed), committed
+        self._begun = RoundRows()
+        for index, seed in enumerate(self._seeds):
+            self.library.write(seed.edit(index)).add_to(self._begun)
 
 
 def _library_rows(folder: Path, committed: int) -> tuple[list[Note], list[Revision], list[Citation], Json]:
