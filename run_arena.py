@@ -1,8 +1,7 @@
-"""The command line: run, resume, sql, notes, export, info, presets, schema."""
+"""The command line: run, resume, sql, notes, export, import, info, presets, schema."""
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from arena import notes
-from arena.faults import ConfigError, nearest
+from arena.faults import nearest
 from arena.run_files import CONFIG, PICTURE
 from arena.run_names import (
     RUNS,
@@ -33,6 +32,7 @@ from arena.run_names import (
     slug,
 )
 from arena.settings import PRESETS, load, presets
+from arena.telling import told as _told
 from culture.catalog import LakeError, connect
 
 if TYPE_CHECKING:
@@ -242,6 +242,28 @@ def _check_choice(name: str, value: str, choices: list[str]) -> None:
         )
 
 
+@app.command("import")
+def import_command(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Folder of Markdown files, a note each.")
+    ],
+    source: Annotated[
+        str, typer.Argument(metavar="[PRESET|FILE.yaml]", help="What kind of run it is to be for.")
+    ] = "spark",
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override, as for `run`.")
+    ] = None,
+) -> None:
+    """See whether a run could begin with the notes of a folder, and how to start it; nothing is written."""
+    with _told():
+        from arena.config import RunConfig
+        from arena.seeding import read_folder, ready
+
+        config = load(source, list(overrides or []), RunConfig)
+        for line in ready(read_folder(folder, config), folder, source, list(overrides or [])):
+            typer.echo(line)
+
+
 @app.command()
 def info(
     run: Annotated[
@@ -423,59 +445,7 @@ def _check_version(folder: Path, at: int) -> None:
         raise Wrong(f"expected a version from {versions[0]} to {versions[-1]} for --at, got {at}")
 
 
-# -- what goes wrong -----------------------------------------------------------------------------------
-@contextmanager
-def _told(folder: Path | None = None) -> Iterator[None]:
-    """Errors become a message and an exit code: 2 for what was asked, 1 for what happened.
-
-    ``folder`` is that of the run being played, where there is one: then anything unforeseen is said in one
-    line too, with how to go on.
-    """
-    try:
-        yield
-    except (typer.Exit, BrokenPipeError):
-        raise
-    except Exception as error:
-        if os.environ.get("LUDUS_DEBUG") == "1":
-            raise
-        found = _explained(error, folder)
-        if found is None:
-            raise
-        message, code = found
-        typer.echo(message, err=True)
-        raise typer.Exit(code) from None
-
-
-def _explained(error: Exception, folder: Path | None) -> tuple[str, int] | None:
-    """What to say of an error and the exit code; None for an error in the program itself."""
-    if isinstance(error, Wrong | ConfigError):
-        return str(error), 2
-    if isinstance(error, LakeError):
-        return str(error), 1
-    if isinstance(error, duckdb.Error):
-        return f"expected a log of this version of Ludus, got: {error}", 1
-    if isinstance(error, OSError):
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        return f"{error}; {'make room on the disk' if full else 'mend what it names'}, then try again", 1
-    if _is_run_error(error):
-        return str(error), 1
-    if folder is None:
-        return None
-    return (
-        f"the run stopped: {type(error).__name__}: {error}\n"
-        f"What was committed is safe. To go on: python run_arena.py resume {named(folder)}\n"
-        "LUDUS_DEBUG=1 shows where it happened"
-    ), 1
-
-
-def _is_run_error(error: Exception) -> bool:
-    """Whether it is one of those that a run raises with a message for people; their modules load late."""
-    from agents.checkpoints import CheckpointError
-    from arena.run import RunError
-
-    return isinstance(error, RunError | CheckpointError)
-
-
+# -- the console ----------------------------------------------------------------------------------------
 def _console() -> Console:
     # Made anew each time: the streams may have been replaced since. What is piped is not wrapped.
     console = Console(highlight=False)

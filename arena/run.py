@@ -18,8 +18,9 @@ from arena.bases import prepare
 from arena.cluster import Cluster, open_cluster
 from arena.config import RunConfig
 from arena.round import Play, Progress
-from arena.run_files import BATCHES, CHECKPOINTS, CONFIG, run_path
+from arena.run_files import BATCHES, CHECKPOINTS, CONFIG, SEEDS, run_path
 from arena.run_names import config_tree
+from arena.seeding import keep, seeds_of
 from arena.settings import dump
 from arena.state import State
 from arena.yaml_text import render
@@ -64,7 +65,11 @@ class Run:
 
     @classmethod
     def create(cls, folder: Path, config: RunConfig) -> Run:
-        """Make a run's folder. Raises RunError where it is taken, BaseFault where a base is unusable."""
+        """Make a run's folder.
+
+        Raises RunError where it is taken, BaseFault where a base is unusable, SeedFault where the library
+        cannot begin with the folder that it is to be seeded from.
+        """
         # a start that was killed before it wrote the configuration leaves no more than a part of it
         if folder.exists() and any(p.name != PARTIAL for p in folder.iterdir()):
             raise RunError(
@@ -72,8 +77,10 @@ class Run:
                 f"that run write `resume {folder.name}`; for a new one give another --name"
             )
         prepare(config)
+        seeds = seeds_of(config)
         folder.mkdir(parents=True, exist_ok=True)
         _write_config(folder, config)  # first of all: from here on the run can be opened
+        keep(folder, seeds)
         _clear(folder)
         lake = Lake.create(folder, config.lake)
         return cls(folder, config, lake, State.fresh(config, folder))
@@ -91,6 +98,7 @@ class Run:
         begun = any(any((folder / name).glob("*")) for name in (BATCHES, CHECKPOINTS, "data"))
         if not (folder / CATALOG_FILE).exists() and config.lake.catalog == "sqlite" and not begun:
             _clear(folder)  # killed while it was being created: nothing was committed
+            _seed(folder, config)
             return cls(folder, config, Lake.create(folder, config.lake), State.fresh(config, folder))
         try:
             lake = Lake.open(folder, config.lake)
@@ -100,6 +108,7 @@ class Run:
             for path in folder.glob(f"{CATALOG_FILE}*"):
                 path.unlink()
             _clear(folder)
+            _seed(folder, config)
             return cls(folder, config, Lake.create(folder, config.lake), State.fresh(config, folder))
         try:
             state = State.load(config, lake, folder)
@@ -275,6 +284,12 @@ def _clear(folder: Path) -> None:
     for name in (BATCHES, CHECKPOINTS):
         shutil.rmtree(folder / name, ignore_errors=True)
         (folder / name).mkdir()
+
+
+def _seed(folder: Path, config: RunConfig) -> None:
+    """Keep what the library begins with, where a start that was cut short had not come so far."""
+    if not (folder / SEEDS).exists():
+        keep(folder, seeds_of(config))
 
 
 def _sweep(folder: Path, lake: Lake, state: State) -> None:

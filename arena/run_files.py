@@ -8,6 +8,7 @@ CONFIG = "run.yaml"
 BATCHES = "batches"
 CHECKPOINTS = "checkpoints"
 PICTURE = "curriculum.png"
+SEEDS = "seeds.json"
 
 
 def run_path(folder: Path, relative: str) -> Path:

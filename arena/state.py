@@ -16,6 +16,7 @@ from arena.bases import vocabulary_for
 from arena.config import EvaluationConfig, RunConfig
 from arena.domains import Domain, make_domain
 from arena.domains.base import Anchor, Solution
+from arena.seeding import kept
 from culture.lake import Lake
 from culture.records import Attempt, Json, Policy, Problem
 from curricula import Strategy, make_strategy
@@ -90,7 +91,8 @@ class State:
 
     @classmethod
     def fresh(cls, config: RunConfig, folder: Path) -> State:
-        """Before the first round of the run in ``folder``."""
+        """Before the first round of the run in ``folder``, with the notes that its library begins with."""
+        seeds = len(kept(folder))
         domains = {name: make_domain(name) for name in config.domains}
         return cls(
             config=config,
@@ -103,6 +105,8 @@ class State:
                 (name, a.spec) for name, d in domains.items() for a in d.anchors(config.evaluation.per_cell)
             },
             rehearsal=deque(maxlen=config.learner.solver.rehearsal_rounds),
+            library_version=seeds,
+            library_size=seeds,
         )
 
     @classmethod

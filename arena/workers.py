@@ -35,6 +35,7 @@ from arena.envs import Episode, SolveEnv
 from arena.proposals import Judged, judge
 from arena.run_files import CHECKPOINTS
 from arena.sandbox import Sandbox
+from arena.seeding import kept
 from arena.warm_up import warm_up
 from culture import connect
 from culture.edits import Edit, LibraryRefused
@@ -204,9 +205,13 @@ class Librarian:
         self.folder = folder
         self.config = config
         self._embedder = None if config.library.search == "bm25" else MiniLM(cache_folder())
-        self.library = self._empty()
+        self._seeds = kept(folder)
         self._alphabets = {name: make_domain(name).alphabet for name in config.domains}
+        self.library = self._empty()
         self.round = -1
+        self._begun = RoundRows()
+        """Rows of what the library began with, until they are handed over to be committed."""
+        self._begin(-1)
 
     def read(self, committed: int, k: int, readings: Sequence[Reading]) -> list[list[Hit]]:
         """What each attempt is shown, as of round ``committed``: notes, or placebos of equal length.
@@ -240,7 +245,7 @@ class Librarian:
         Where worth counts, it is estimated anew from the rounds that are committed.
         """
         self._catch_up(committed)
-        rows = RoundRows()
+        rows, self._begun = self._begun, RoundRows()
         refused = []
         for index, edit in enumerate(edits):
             try:
@@ -304,15 +309,29 @@ class Librarian:
         if self.round == committed:
             return
         if committed < 0:
-            self.library, self.round = self._empty(), -1
+            self._begin(committed)
             return
         with connect(self.folder) as log:
             found = log.execute("SELECT state FROM rounds WHERE round = ?", [committed]).fetchone()
             if found is None:
                 raise LookupError(f"expected round {committed} in the log of {self.folder}, got none")
             self.library = load_library(log, self.config.library, self.config.seed, self._embedder)
+        if not self.library.version:
+            self._begin(committed)
+            return
+        self._begun = RoundRows()
         self.library.load_state_dict(json.loads(found[0])["library"])
         self.round = committed
+
+    def _begin(self, committed: int) -> None:
+        """A library with nothing but what the run begins with, to be committed with the next round.
+
+        It was there in round 0 and is dated so, even where that round's writing failed.
+        """
+        self.library, self.round = self._empty(), committed
+        self._begun = RoundRows()
+        for index, seed in enumerate(self._seeds):
+            self.library.write(seed.edit(index)).add_to(self._begun)
 
 
 @dataclass(frozen=True, slots=True)

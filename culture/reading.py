@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from culture.edits import PUBLIC
+from culture.edits import IMPORT, PUBLIC
 from culture.records import Note
 from culture.seeds import Id
 
@@ -14,7 +14,7 @@ NOTHING: frozenset[str] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Sees its own shelf, its organisation's, and public notes by itself and its neighbours."""
+    """Sees its own shelf, its organisation's, and public notes by itself, its neighbours and the import."""
 
     agent_id: str
     organisation: str
@@ -23,7 +23,7 @@ class Reader:
 
     def sources(self) -> list[str]:
         """Names of the sources that this reader sees, sorted."""
-        authors = {self.agent_id, *self.neighbours}
+        authors = {self.agent_id, *self.neighbours, IMPORT}
         own = [f"agent:{self.agent_id}", f"org:{self.organisation}"]
         return sorted([*own, *(f"{PUBLIC}:{author}" for author in authors)])
 

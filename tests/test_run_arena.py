@@ -307,6 +307,28 @@ def test_exports_that_are_refused(
     assert not out.exists()
 
 
+# -- import ----------------------------------------------------------------------------------------------
+def test_import_says_what_would_be_the_library(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("RS9217=S7129=1279")
+    one = ["--set", "domains=[transforms]"]
+    found = ludus("import", str(tmp_path), "tiny", *one)
+    assert found.exit_code == 0, found.output
+    assert found.stdout.splitlines() == [
+        "1 note to begin a run of tiny with:",
+        "  1 lesson about transforms",
+        "start it with: python run_arena.py run tiny --set 'domains=[transforms]' "
+        f"--set library.seed_from={tmp_path}",
+    ]
+    (tmp_path / "b.md").write_text("in words")
+    message = refused(ludus("import", str(tmp_path), "tiny", *one))
+    assert "has 1 problem:" in message and "b.md: expected only characters" in message
+    started = ludus(
+        "run", "tiny", "--name", "x", *OVERRIDES, "--set", f"library.seed_from={tmp_path}", runs=tmp_path
+    )
+    assert "b.md: expected only characters" in refused(started)
+    assert not (tmp_path / "x").exists()
+
+
 # -- signals ---------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("sent", "code"),

@@ -32,9 +32,10 @@ EMPTY = {
     "a batch has its rows": """
         SELECT batch_id FROM batches b WHERE rows <> (SELECT count(*) FROM batch_rows r
         WHERE r.batch_id = b.batch_id)""",
-    "a read's revision exists and is older": """
+    "a read's revision exists and is older, unless the library began with it": """
         SELECT r.revision_id FROM reads r LEFT JOIN revisions v USING (revision_id)
-        WHERE r.note_id <> 'filler' AND (v.note_id IS DISTINCT FROM r.note_id OR v.round >= r.round)""",
+        WHERE r.note_id <> 'filler' AND (v.note_id IS DISTINCT FROM r.note_id
+        OR (v.round >= r.round AND NOT (v.round = 0 AND v.author = 'import')))""",
     "a read's attempt exists, in its arm": """
         SELECT r.attempt_id FROM reads r LEFT JOIN attempts a USING (attempt_id)
         WHERE a.arm IS DISTINCT FROM r.arm OR a.round <> r.round OR r.arm = 'none'""",
