@@ -70,7 +70,7 @@ def test_files_become_notes(tmp_path: Path, natural: RunConfig) -> None:
     plain = "Intro.\n\n## On reversing ##\n\nBegin at the end.\n"
     write(
         tmp_path,
-        a_md="---\ndomain: arithmetic\nkind: book\nauthor: zoe\ntitle: no\nshelf: org:school\n---\n\nCarry\n",
+        a_md="---\ndomain: arithmetic\nkind: book\nauthor: zoe\ntitle: no\nshelf: org:school\n---\n\nCarry",
         deep__b_md=f"---\ndomain: transforms\n---\n{plain}",
         deep__bare_md="---\r\ndomain: transforms\r\n---\r\nno heading\r\n",
         own_md="---\ndomain: transforms\nshelf: agent:pupil-1\n---\nmine",
