@@ -151,7 +151,8 @@ def at_command(
 ) -> None:
     """The library as it was at the end of a round."""
     with _past(run, runs, round) as past:
-        _say(as_json, past.overview(), lambda: at_page(past, past.overview()))
+        data = past.overview()
+        _say(as_json, data, lambda: at_page(past, data))
 
 
 # -- around them -----------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from culture.lake import Lake
 from culture.library import Library
 from culture.queries import select
 from culture.records import Revision
-from tests.culture.histories import STEPS, Step, Story, committed, in_memory, picture, told
+from tests.culture.histories import STEPS, Step, Story, in_memory, picture, rows_of, told
 
 texts = st.lists(st.sampled_from(["a", "b", "c", "", "d\r"]), max_size=12).map("\n".join)
 
@@ -191,11 +191,13 @@ def test_it_is_so_in_the_log_of_a_run_for_its_readers_and_its_writer(tmp_path: P
     assert any(then["archived"] for then in story.then) and any(
         branches for then in story.then for branches in then["branches"].values()
     )
-    committed(story, tmp_path)
+    with Lake.create(tmp_path, LakeConfig()) as lake, connect(tmp_path) as reader:
+        for number, rows in enumerate(rows_of(story)):
+            lake.commit(rows, "arena", f"round {number}")
+            assert picture(library_at(reader, number)) == story.then[number]
+        assert picture(library_at(lake, 1)) == story.then[1]
     with connect(tmp_path) as reader:
         assert_as_it_was(reader, story)
-    with Lake.open(tmp_path, LakeConfig()) as lake:
-        assert picture(library_at(lake, 1)) == story.then[1]
 
 
 def test_a_library_of_the_past_can_be_written_to() -> None:
