@@ -172,8 +172,8 @@ class State:
         """For each problem and policy of ``attempts`` the first attempt's prompt with the verified key.
 
         A problem of several steps has the key that a prompt tells, and gives none where no prompt of its
-        attempts told one. Nor, with ``skip_solved``, do those that the policy solved at every attempt: their
-        key would teach it what it knows.
+        attempts told one. Nor, with ``skip_solved``, do those that the policy solved at every attempt:
+        their key would teach it what it knows.
         """
         samples: dict[tuple[str, str], Sample] = {}
         failed = {

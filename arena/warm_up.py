@@ -86,7 +86,9 @@ class _Lessons:
         self.banned = {anchor.spec for anchor in domain.anchors(MOST_ANCHORS)}
         kinds = ["propose"] if self.propose_share > 0 else []
         kinds += ["read", "solve"] if self.propose_share < 1 else []
-        self.pools = {kind: _Problems(domain, kind, config, sandbox, self.banned, form, seed) for kind in kinds}
+        self.pools = {
+            kind: _Problems(domain, kind, config, sandbox, self.banned, form, seed) for kind in kinds
+        }
 
     def row(self) -> tuple[str, str, str]:
         """Role, prompt and completion of one example."""

@@ -27,9 +27,9 @@ import gymnasium
 import numpy as np
 from scipy import stats
 
-import arena.envs  # registers ludus/Solve-v0
+import arena.envs  # noqa: F401  (registers ludus/Solve-v0)
 from arena.domains import make_domain
-from arena.domains.craft import Goal
+from arena.domains.crafting import Goal
 from arena.domains.recipes import ITEM, Pair, new_name, pair, path
 from arena.evaluating import wilson
 from culture.config import LibraryConfig
@@ -38,7 +38,7 @@ from culture.library import Library
 from culture.reading import Reader
 from culture.seeds import generator
 
-ENTRY = re.compile(rf"({ITEM})?({ITEM})({ITEM})")
+ENTRY = re.compile(rf"([A-Z]'*)?({ITEM})({ITEM})")
 DOMAIN = make_domain("craft")
 BREADTHS = (2, 3)
 
@@ -62,7 +62,7 @@ def look(observation: str, notes: Sequence[str]) -> Seen:
     """Read an observation: the notes first, then what was tried, then the statement."""
     *lines, statement = observation.split("\n")
     world, bases, left, goal = statement.split(" ")
-    seen = Seen(goal[:-1], int(left), list(bases), set())
+    seen = Seen(goal[:-1].lower(), int(left), list(bases), set())
     for line in lines:
         name, _, told = line.partition(" ")
         if name != world:
@@ -71,11 +71,11 @@ def look(observation: str, notes: Sequence[str]) -> Seen:
             if line in notes:
                 seen.told.add(pair(a, b))
                 if made:
-                    seen.recipes[made] = pair(a, b)
+                    seen.recipes[made.lower()] = pair(a, b)
                 continue
             seen.tried.add(pair(a, b))
             if made:
-                seen.at_hand.append(made)
+                seen.at_hand.append(made.lower())
     return seen
 
 
@@ -146,7 +146,17 @@ def grow(library: Library, env: gymnasium.Env[str, str], specs: Sequence[str], k
         if told is None:
             continue
         edit = Edit(
-            None, None, "example", "craft", PUBLIC, told.title[:120], told.body, "other", None, number, number
+            None,
+            None,
+            "example",
+            "craft",
+            PUBLIC,
+            told.title[:120],
+            told.body,
+            "other",
+            None,
+            number,
+            number,
         )
         try:
             library.write(edit)

@@ -66,8 +66,8 @@ def rows_from(
 ) -> list[BatchRow]:
     """Training rows of one role, group by group.
 
-    Samples of one source, such as the turns of an attempt, share its reward: it counts once among those that
-    it is compared with, and each of its samples gets the advantage.
+    Samples of one source, such as the turns of an attempt, share its reward: it counts once among those
+    that it is compared with, and each of its samples gets the advantage.
 
     Samples of weight zero and empty completions teach nothing and are left out, as are those whose
     advantage is zero, unless a policy gradient is told to keep them (``skip_zero_advantage``). ``memory``

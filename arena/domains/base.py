@@ -234,9 +234,9 @@ class Domain(ABC):
         return self.pose(spec, form)
 
     def recount(self, spec: str, actions: Sequence[str], kind: Kind, form: Form) -> Account | None:
-        """For a domain of several steps: what an episode's own actions found out, and nothing that they did
-        not, as a note of ``kind`` (``example`` or ``lesson``); a line in the terse form. None where there is
-        nothing to tell. One-step domains have :meth:`example` and :meth:`lesson`."""
+        """For a domain of several steps: what an episode's own actions found out, and nothing that they
+        did not, as a note of ``kind`` (``example`` or ``lesson``); one line in the terse form. None where
+        there is nothing to tell. One-step domains have :meth:`example` and :meth:`lesson`."""
         return None
 
     # -- anchors -----------------------------------------------------------------------------------

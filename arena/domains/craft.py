@@ -1,8 +1,8 @@
 """``craft``: find out what can be made of what in a world that nothing but trying and reading tells about.
 
-A world (``arena.domains.recipes``) has a few base items; two items mixed give a new one, or nothing. A spec
-is ``kavobu3b``: in the world kavobu make the second (``b``) of the items of depth 3, whose name the solver is
-told. With ``+`` behind it the statement comes with a page of the world's recipes.
+A world (``arena.domains.recipes``) has a few base items; two items mixed give a new one, or nothing. A
+spec is ``kavobu3b``: in the world kavobu make the second (``b``) of the items of depth 3, whose name the
+solver is told. With ``+`` behind it the statement comes with a page of the world's recipes.
 
 An action is one mix or several, in any order: each is done once its parts are at hand, and each counts as a
 try, also one that was known or whose parts never were. The budget is 2 d + 6 tries for a goal of depth d,
@@ -12,23 +12,24 @@ the depth of the goal: 1 where the goal was made, and only there. An action with
 with a reward of 0.
 
 Everything known is written in one way, on the page, in observations and in notes. In the terse form that is
-a line of ``kavobu a12;qa3;13;``: 1 and 2 give a, a and 3 give q, 1 and 3 give nothing. What is made comes
-first and what it is made of right behind it, so that looking up an item is to copy what follows it. The
-answer to ``kavobu 123 12 q=`` (base items, tries left, goal) may then be ``qa3;a12;``, from the goal down,
-or ``12;a3;``.
+a line of ``kavobu A12;Qa3;13;``: 1 and 2 give a, a and 3 give q, 1 and 3 give nothing. What is made comes
+first, as a capital, and what it is made of right behind it: so a capital stands in one place of a line, and
+to look an item up is to copy what follows it. The answer to ``kavobu 123 12 Q=`` (base items, tries left,
+goal) may then be ``Qa3;A12;``, from the goal down, or ``12;a3;``.
 """
 
 from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 
 from arena.domains.base import Account, Anchor, Domain, Executor, Rejected, Solution, Turn, register
+from arena.domains.crafting import Goal, Played, read_spec
 from arena.domains.grade import grade
 from arena.domains.recipes import (
     BREADTHS,
@@ -38,24 +39,20 @@ from arena.domains.recipes import (
     NAME,
     VOWELS,
     Pair,
-    Tree,
     breadth,
     held_out,
-    mixed,
-    most_mixes,
     new_name,
     pair,
     path,
-    tree,
 )
 from culture.edits import Kind
 from culture.records import Form
-from culture.seeds import derive, generator, short_id
+from culture.seeds import generator, short_id
 
 MAX_TEXT: Final = 4096
 """Characters of a proposal or an action that are looked at."""
-PAGE: Final = 20
-"""Recipes on a page, unless the goal needs more."""
+_DEEP: Final = 24
+"""Depth of the deepest goals that are sampled, or proposed by whoever is held to a pattern."""
 _FEW: Final = 6
 """Tries that gave nothing in a note that has nothing better to tell."""
 _TRIAL: Final = 4
@@ -68,105 +65,16 @@ _ANCHOR_SEED: Final = 20261105
 _CORE: Final = ("1x2+", "1x4+", "2x2+", "1x2", "2x4+", "3x2+", "1x4", "3x4+", "4x2+", "2x2")
 _FAR: Final = ("5x2+", "2x4", "3x2", "4x2", "5x2", "3x4", "8x4+", "8x4")
 
-_SPEC: Final = re.compile(rf"({NAME})([1-9][0-9]?)([a-f]?)(\+?)")
 _TOLD: Final = re.compile(
     rf"(?:problem:\s*)?world\s+({NAME})\s*,\s*depth\s+([1-9][0-9]?)(?:\s*,\s*item\s+([1-6]))?"
     r"(\s*,\s*with\s+recipes)?\s*\.?",
     re.IGNORECASE | re.ASCII,
 )
-_ENTRY: Final = re.compile(rf"({ITEM})?({ITEM})({ITEM})")
+_ENTRY: Final = re.compile(rf"([A-Z]'*)?({ITEM})({ITEM})")
 _LINE: Final = re.compile(rf"({NAME}) (.*)")
-_MIX: Final = re.compile(rf"(?<![A-Za-z0-9])({ITEM})\s*(?:\+|and|with)\s*({ITEM})(?![A-Za-z0-9])")
+_MIX: Final = re.compile(rf"(?<![A-Za-z0-9'])({ITEM})\s*(?:\+|and|with)\s*({ITEM})(?![A-Za-z0-9'])")
 _TOLD_LINE: Final = re.compile(rf"(?:> )?World ({NAME}): (mixing .*)")
-_TOLD_ENTRY: Final = re.compile(rf"mixing ({ITEM}) and ({ITEM}) gives ({ITEM}|nothing)(?![A-Za-z0-9])")
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """A spec, read."""
-
-    world: str
-    depth: int
-    index: int
-    """Which of the items of that depth, from 0."""
-    page: bool
-
-    @property
-    def spec(self) -> str:
-        return f"{self.world}{self.depth}{string.ascii_lowercase[self.index]}{'+' * self.page}"
-
-    @property
-    def tree(self) -> Tree:
-        return tree(self.world, self.depth)
-
-    @property
-    def item(self) -> str:
-        return self.tree.levels[self.depth][self.index]
-
-    @property
-    def budget(self) -> int:
-        """Tries."""
-        return 2 * self.depth + 6
-
-
-@dataclass(slots=True)
-class Played:
-    """An episode so far."""
-
-    goal: Goal
-    depths: dict[str, int]
-    """Depth of each item at hand."""
-    tried: dict[Pair, str | None]
-    """What each pair gave that was tried with both parts at hand, in the order of trying."""
-    left: int
-    """Tries."""
-    lost: int = 0
-    """Tries on items that were not at hand."""
-
-    @property
-    def found(self) -> dict[str, Pair]:
-        """Recipes, in the order of finding."""
-        return {made: of for of, made in self.tried.items() if made is not None}
-
-    @property
-    def reached(self) -> int:
-        """Depth of the deepest item that was made and that the goal needs; 0 where there is none."""
-        needed = self.goal.tree.needs[self.goal.item]
-        return max((self.depths[item] for item in self.found if item in needed), default=0)
-
-    def act(self, mixes: Sequence[Pair]) -> None:
-        """Try ``mixes``, as many as there are tries, each as soon as its parts are at hand."""
-        waiting = list(mixes[: self.left])
-        self.left -= len(waiting)
-        while self.goal.item not in self.depths:
-            ready = next((m for m in waiting if m[0] in self.depths and m[1] in self.depths), None)
-            if ready is None:
-                break
-            waiting.remove(ready)
-            made = self.tried[ready] = mixed(self.goal.world, ready, self.depths)
-            if made is not None:
-                self.depths[made] = 1 + max(self.depths[part] for part in ready)
-        self.lost += len(waiting) if self.goal.item not in self.depths else 0
-
-
-def read_spec(spec: str) -> Goal:
-    """A spec in canonical or proposed form, of a held-out world or not. Raises :class:`Rejected`.
-
-    Reasons: ``syntax``, ``too_deep``, ``no_such_item``.
-    """
-    match = _SPEC.fullmatch(spec)
-    if match is None:
-        raise Rejected(
-            "syntax", f"expected a world, a depth and an item's letter like 'kavobu3b', got {spec[:80]!r}"
-        )
-    world, depth, letter, page = match.groups()
-    if int(depth) > MAX_DEPTH:
-        raise Rejected("too_deep", f"expected a depth of at most {MAX_DEPTH}, got {depth}")
-    index = string.ascii_lowercase.index(letter or "a")
-    if index >= breadth(world):
-        last = string.ascii_lowercase[breadth(world) - 1]
-        raise Rejected("no_such_item", f"expected an item from a to {last} in {world}, got {letter}")
-    return Goal(world, int(depth), index, bool(page))
+_TOLD_ENTRY: Final = re.compile(rf"mixing ({ITEM}) and ({ITEM}) gives (nothing|{ITEM})(?![A-Za-z0-9'])")
 
 
 @register
@@ -175,7 +83,7 @@ class Craft(Domain):
     items of its depth and above where a page tells how they are made."""
 
     name = "craft"
-    alphabet = string.digits + string.ascii_letters + " +;=?>\n"
+    alphabet = string.digits + string.ascii_letters + " '+;=?>\n"
     one_step = False
     pages = True
     core_cells = _CORE
@@ -191,10 +99,10 @@ class Craft(Domain):
                 return f"{parent}>"
             return "?>" if target is None else f"?{grade(target)}>"
         lines = [
-            "Write one problem: a world, a depth, and which of the items of that depth is to be made. The",
-            "name of a world is three syllables, each a consonant and a vowel. Its last vowel says how many",
-            "items there are at each depth: a 2, e 3, i 4, o 5, u 6. With 'with recipes' at the end the",
-            "solver gets a page of the world's recipes, which makes it easy. For example:",
+            "Write one problem: a world, a depth, and which of the items of that depth is to be made.",
+            "The name of a world is three syllables, each a consonant and a vowel. Its last vowel says",
+            "how many items there are at each depth: a 2, e 3, i 4, o 5, u 6. With 'with recipes' at the",
+            "end the solver gets a page of the world's recipes, which makes it easy. For example:",
             "World kavobu, depth 2, item 1",
             "World denige, depth 3, item 2, with recipes",
         ]
@@ -213,25 +121,25 @@ class Craft(Domain):
 
     def pattern(self, form: Form, target: float | None) -> str:
         """Worlds of three syllables, of at most twice the target."""
+        most = np.inf if target is None else 2 * max(target, 1.0)
         syllable = f"[{CONSONANTS}][{VOWELS}]"
         shapes = []
         for broad in BREADTHS:
-            last = f"{syllable}{syllable}[{CONSONANTS}]{VOWELS[BREADTHS.index(broad)]}"
+            world = f"{syllable}{syllable}[{CONSONANTS}]{VOWELS[BREADTHS.index(broad)]}"
             for page in (True, False):
-                depth = 1
-                while depth < 24 and (target is None or _difficulty(depth + 1, broad, page) <= 2 * target):
-                    depth += 1
-                depths = "|".join(map(str, range(1, depth + 1)))
+                depths = [str(d) for d in range(1, _DEEP + 1) if _difficulty(d, broad, page) <= most]
+                if not depths:
+                    continue
+                depth, letters = "|".join(depths), string.ascii_lowercase[:broad]
                 if form == "terse":
-                    item = string.ascii_lowercase[:broad]
-                    shapes.append(f"{last}({depths})[{item}]{re.escape('+' * page)}")
+                    shapes.append(f"{world}({depth})[{letters}]{re.escape('+' * page)}")
                 else:
                     recipes = ", with recipes" * page
-                    shapes.append(f"World {last}, depth ({depths}), item [1-{broad}]{recipes}")
+                    shapes.append(f"World {world}, depth ({depth}), item [1-{broad}]{recipes}")
         return f"({'|'.join(shapes)})"
 
     def parse(self, text: str) -> str:
-        """A spec in the terse form, in which the item may be left out, or the first line that names a world.
+        """A spec in the terse form, whose item may be left out, or the first line that names a world.
 
         Reasons: ``syntax``, ``too_deep``, ``no_such_item``, ``too_long``, and ``held_out``: the world is
         kept for the anchors.
@@ -248,7 +156,9 @@ class Craft(Domain):
                 break
         goal = read_spec(spec)
         if held_out(goal.world):
-            raise Rejected("held_out", f"expected another world, got {goal.world}, which is kept for anchors")
+            raise Rejected(
+                "held_out", f"expected another world, got {goal.world}, which is kept for anchors"
+            )
         return goal.spec
 
     def program(self, spec: str) -> str:
@@ -308,21 +218,26 @@ class Craft(Domain):
         return Goal(world, depth, index, page).spec
 
     def sample(self, rng: np.random.Generator, target: float) -> str:
-        """With a page as often as not, of a breadth drawn uniformly, the depth nearest to ``target``."""
-        page, broad = bool(rng.random() < 0.5), int(rng.choice(BREADTHS))
-        depths = range(1, MAX_DEPTH + 1)
-        depth = min(depths, key=lambda d: abs(np.log(_difficulty(d, broad, page) / max(target, 1.0))))
+        """With a page as often as not, of a breadth drawn uniformly among those that are not too broad,
+        the depth nearest to ``target``, up to 24."""
+        target = max(target, float(BREADTHS[0]))
+        easy = [b for b in BREADTHS if _difficulty(1, b, False) <= target]
+        page = not easy or bool(rng.random() < 0.5)
+        broad = int(rng.choice([b for b in BREADTHS if b <= target] if page else easy))
+        # what _difficulty is solved for the depth
+        items = target if page else np.sqrt(2 * target + 0.25) - 1.5
+        depth = min(max(1, round(items / broad)), _DEEP)
         return Goal(new_name(broad, rng), depth, int(rng.integers(broad)), page).spec
 
     # -- solving -----------------------------------------------------------------------------------
     def pose(self, spec: str, form: Form) -> str:
-        return self._observation(_begun(read_spec(spec)), form)
+        return self._observation(Played.begun(spec), form)
 
     def key(self, spec: str, solution: Solution, form: Form) -> str:
         raise TypeError("expected a one-step domain, got craft: see readable_key")
 
     def readable_key(self, spec: str, prompt: str, form: Form) -> str | None:
-        """All mixes that the goal takes, from the goal down, where ``prompt`` tells them all and rightly."""
+        """The mixes that the goal takes, from the goal down, where ``prompt`` tells all of them rightly."""
         goal = read_spec(spec)
         right = goal.tree.recipes
         told = {made: of for made, of in _told(prompt, goal.world, form) if right.get(made) == of}
@@ -330,7 +245,7 @@ class Craft(Domain):
         if made is None or len(made) > goal.budget:
             return None
         if form == "terse":
-            return "".join(f"{item}{''.join(told[item])};" for item in made)
+            return _written([(told[item], item) for item in made], form)
         return "\n".join(f"{item} = {' + '.join(told[item])}" for item in made)
 
     def trial(self, spec: str, actions: Sequence[str], rng: np.random.Generator, form: Form) -> str | None:
@@ -351,8 +266,8 @@ class Craft(Domain):
     def read_answer(self, completion: str, form: Form) -> str | None:
         """The mixes in a completion, ``12;a3;``; None where there is none.
 
-        Terse: two items, or three of which the first is what is hoped for, between semicolons of the first
-        line; the rest is passed over. Natural: ``1 + 2``, ``1 and 2`` or ``1 with 2``, after the last
+        Terse: two items, or what is hoped for and two items, between semicolons of the first line; the rest
+        is passed over. Natural: ``1 + 2``, ``1 and 2`` or ``1 with 2``, after the last
         ``Answer:`` where there is one.
         """
         mixes = _mixes(completion, form)
@@ -360,7 +275,7 @@ class Craft(Domain):
 
     def turn(self, spec: str, answer_key: str, actions: Sequence[str], form: Form) -> Turn:
         """The episode after ``actions``; its answer is everything that was found out, ``a12;13;``."""
-        played = _begun(read_spec(spec))
+        played = Played.begun(spec)
         for action in actions:
             mixes = _mixes(action, form)
             if not mixes:
@@ -376,28 +291,31 @@ class Craft(Domain):
 
     def longest(self, spec: str, form: Form) -> int:
         """The n-th thing found has a depth of n at most, which bounds the names of it and its parts."""
-        goal, posed = read_spec(spec), len(self.pose(spec, form))
-        if form == "natural":
-            # "mixing Aa and Bb gives nothing; "
-            return posed + len(f"World {goal.world}: .\n") + 32 * goal.budget + len(_lost(goal.budget)) + 1
-        singles = len(string.ascii_lowercase) // breadth(goal.world)
-        entries = sum(4 + (n > singles) + 2 * (n - 1 > singles) for n in range(1, goal.budget + 1))
-        return posed + len(f"{goal.world} \n") + entries
+        goal = read_spec(spec)
+        broad, letters = breadth(goal.world), len(string.ascii_lowercase)
+        names = [1, *(1 + (n * broad - 1) // letters for n in range(1, goal.budget + 1))]
+        if form == "terse":
+            frame, around, nothing = f"{goal.world} \n", ";", ""
+        else:
+            frame = f"World {goal.world}: .\n{_lost(goal.budget)}\n"
+            around, nothing = "mixing  and  gives ; ", "nothing"
+        tries = (len(around) + 2 * part + max(made, len(nothing)) for part, made in pairwise(names))
+        return len(self.pose(spec, form)) + len(frame) + sum(tries)
 
     def _played(self, spec: str, actions: Sequence[str], form: Form) -> Played:
-        played = _begun(read_spec(spec))
+        played = Played.begun(spec)
         for action in actions:
             played.act(_mixes(action, form))
         return played
 
     def _observation(self, played: Played, form: Form) -> str:
         goal, base = played.goal, played.goal.tree.levels[0]
-        known = [_page(goal)] if goal.page else []
+        known = [goal.shown] if goal.page else []
         if played.tried:
             known.append(list(played.tried.items()))
         lines = [_line(goal.world, entries, form) for entries in known]
         if form == "terse":
-            return "\n".join([*lines, f"{goal.world} {''.join(base)} {played.left} {goal.item}="])
+            return "\n".join([*lines, f"{goal.world} {''.join(base)} {played.left} {goal.item.upper()}="])
         if played.lost:
             lines.append(_lost(played.lost))
         lines.append(
@@ -412,12 +330,12 @@ class Craft(Domain):
     def example(self, spec: str, solution: Solution, form: Form) -> str:
         """What the statement tells before anything was tried: its page, or the world's name."""
         goal = read_spec(spec)
-        return _line(goal.world, _page(goal), form) if goal.page else goal.world
+        return _line(goal.world, goal.shown, form) if goal.page else goal.world
 
     def lesson(self, spec: str, solution: Solution, form: Form) -> str:
         """The first of those recipes, or the world's name."""
         goal = read_spec(spec)
-        return _line(goal.world, _page(goal)[:1], form) if goal.page else goal.world
+        return _line(goal.world, goal.shown[:1], form) if goal.page else goal.world
 
     def about(self, spec: str, form: Form) -> str:
         """``kavobu kavobu-q da-kavobu db-kavobu``: the world, the goal, and the depths that lead to it.
@@ -482,24 +400,10 @@ def _difficulty(depth: int, broad: int, page: bool) -> float:
     return items * (items + 1) / 2
 
 
-def _begun(goal: Goal) -> Played:
-    return Played(goal, dict.fromkeys(goal.tree.levels[0], 0), {}, goal.budget)
-
-
-def _page(goal: Goal) -> list[tuple[Pair, str | None]]:
-    """The recipes that the goal needs among others of its depth and above, in no order."""
-    rng = generator(derive(_ANCHOR_SEED, "page"), "page", goal.spec)
-    needed = goal.tree.needs[goal.item]
-    others = [item for item in goal.tree.recipes if item not in needed]
-    kept = rng.permutation(len(others))[: max(0, PAGE - len(needed))]
-    shown = sorted([*needed, *(others[i] for i in kept)])
-    return [(goal.tree.recipes[shown[i]], shown[i]) for i in rng.permutation(len(shown))]
-
-
 def _written(entries: Iterable[tuple[Pair, str | None]], form: Form) -> str:
     """Pairs with what they gave."""
     if form == "terse":
-        return "".join(f"{made or ''}{a}{b};" for (a, b), made in entries)
+        return "".join(f"{(made or '').upper()}{a}{b};" for (a, b), made in entries)
     return "; ".join(f"mixing {a} and {b} gives {made or 'nothing'}" for (a, b), made in entries) + "."
 
 
@@ -525,7 +429,7 @@ def _told(prompt: str, world: str, form: Form) -> Iterable[tuple[str, Pair]]:
         for piece in match.group(2).split(";"):
             entry = _ENTRY.fullmatch(piece)
             if entry is not None and entry.group(1):
-                yield entry.group(1), pair(entry.group(2), entry.group(3))
+                yield entry.group(1).lower(), pair(entry.group(2), entry.group(3))
 
 
 def _mixes(action: str, form: Form) -> list[Pair]:
@@ -540,4 +444,5 @@ def _mixes(action: str, form: Form) -> list[Pair]:
 def _terms(world: str, items: Iterable[str], depths: Iterable[int]) -> str:
     """What a world, items of it and depths are to a search: words that nothing else has."""
     marks = [f"d{string.ascii_lowercase[min(d, 26) - 1]}-{world}" for d in list(depths)[:_MARKS]]
-    return " ".join([world, *(f"{world}-{item.lower()}" for item in list(items)[:_MARKS]), *marks])
+    named = [f"{world}-{item.replace(chr(39), 'prime')}" for item in list(items)[:_MARKS]]
+    return " ".join([world, *named, *marks])

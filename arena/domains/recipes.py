@@ -26,8 +26,8 @@ CONSONANTS: Final = "bcdfghjklmnpqrstvwxz"
 VOWELS: Final = "aeiou"
 NAME: Final = rf"(?:[{CONSONANTS}][{VOWELS}]){{2,4}}"
 """A regular expression for the name of a world."""
-ITEM: Final = "(?:[1-9]|[a-z]|[A-Z][a-z])"
-"""A regular expression for an item: no item's name begins another's, so they need nothing between them."""
+ITEM: Final = "(?:[1-9]|[a-z]'*)"
+"""A regular expression for an item. Items need nothing between them."""
 MAX_DEPTH: Final = 64
 BREADTHS: Final = range(2, 2 + len(VOWELS))
 HELD_OUT: Final = 5
@@ -35,7 +35,6 @@ HELD_OUT: Final = 5
 
 # Worlds are the same in every run, so their streams are named by a constant and never by a run's seed.
 _SEED: Final = 20261104
-_DOUBLES: Final = [a + b for a in string.ascii_uppercase for b in string.ascii_lowercase]
 
 Pair = tuple[str, str]
 
@@ -132,13 +131,12 @@ def new_name(broad: int, rng: np.random.Generator, *, anchor: bool = False) -> s
 
 
 def _item(name: str, number: int) -> str:
-    """What the item made ``number``-th, from 0, is called: a lower case letter, or two when they run out."""
-    singles = len(string.ascii_lowercase)
-    if number < singles:
-        return string.ascii_lowercase[_order(name, singles)[number]]
-    return _DOUBLES[_order(name, len(_DOUBLES))[number - singles]]
+    """What the item made ``number``-th, from 0, is called: a letter, one with a prime when they run out."""
+    primes, place = divmod(number, len(string.ascii_lowercase))
+    return _letters(name)[place] + "'" * primes
 
 
 @lru_cache(maxsize=4096)
-def _order(name: str, count: int) -> tuple[int, ...]:
-    return tuple(map(int, generator(_SEED, "names", name, count).permutation(count)))
+def _letters(name: str) -> str:
+    order = generator(_SEED, "names", name).permutation(len(string.ascii_lowercase))
+    return "".join(string.ascii_lowercase[i] for i in order)
