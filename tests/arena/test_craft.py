@@ -11,10 +11,13 @@ import pytest
 from agents import spark
 from agents.config import WarmUpConfig
 from agents.engines.base import Completion, Request, Sampling
+from arena.config import RunConfig
 from arena.domains import make_domain
 from arena.domains.crafting import read_spec
 from arena.domains.recipes import held_out, new_name, pair, path, tree
+from arena.faults import ConfigError
 from arena.sandbox import Sandbox
+from arena.settings import load
 from arena.warm_up import _Lessons
 from culture import connect
 from culture.quoting import quote
@@ -236,3 +239,12 @@ def test_the_warm_up_teaches_to_read_pages_and_to_try(
             tried += 1
             assert domain.read_answer(text, "terse") is not None
     assert 0.5 < read / (read + tried) < 0.7
+
+
+def test_answers_leave_room_for_what_an_episode_shows() -> None:
+    advice = (
+        r"expected room in engine.context \(256\) beside observations of craft.*write engine.answer_tokens"
+    )
+    with pytest.raises(ConfigError, match=advice):
+        load("tiny", ["domains=[craft]", "engine.answer_tokens=128", "engine.prompt_chars=120"], RunConfig)
+    load("tiny", ["domains=[craft]", "engine.answer_tokens=96", "engine.prompt_chars=160"], RunConfig)
