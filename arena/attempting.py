@@ -12,7 +12,7 @@ from arena.state import Known, arm_of
 from arena.workers import Reading, Stepped
 from culture.quoting import quote
 from culture.reading import Hit, Reader
-from culture.records import Agent, Arm, Attempt, Read, Source
+from culture.records import Action, Agent, Arm, Attempt, Read, Source
 from culture.seeds import generator, short_id
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class _Try:
     prompt_tokens: int = 0
     turns: int = 0
     """Completions so far, lookups among them."""
+    earlier: list[Action] = field(default_factory=list)
+    """What it wrote in the turns before this one."""
     ended: Stepped | None = None
     lost: str | None = None
     """What the infrastructure lost of it."""
@@ -57,6 +59,7 @@ def attempt(play: Play, problems: Sequence[Known]) -> list[Attempt]:
         open_tries = [t for t in open_tries if t.ended is None and t.lost is None]
     rows = [_row(play, t) for t in tries]
     play.rows.attempts.extend(rows)
+    play.rows.actions.extend(action for t in tries for action in t.earlier)
     return rows
 
 
@@ -129,15 +132,18 @@ def _opening(play: Play, t: _Try, problems: Sequence[Known]) -> Reading | None:
 
 def _reading(play: Play, t: _Try, query: str | None) -> Reading:
     form, limit = play.config.engine.form, play.config.engine.prompt_chars
-    posed = play.state.domains[t.problem.domain].pose(t.problem.spec, form)
+    domain, spec = play.state.domains[t.problem.domain], t.problem.spec
+    posed = len(domain.pose(spec, form))
+    # later observations of the episode need room beside the notes too
+    taken = max(len(t.prompt), posed) + domain.longest(spec, form) - posed
     agent = t.solver
     return Reading(
-        query=posed if query is None else query,
+        query=domain.about(spec, form) if query is None else query,
         reader=Reader(agent.agent_id, agent.organisation, tuple(agent.neighbours)),
         arm=t.arm,
         domain=t.problem.domain,
         # a line break goes with each note
-        budget_chars=max(0, limit - max(len(t.prompt), len(posed)) - play.config.rollout.notes),
+        budget_chars=max(0, limit - taken - play.config.rollout.notes),
         problem_id=t.problem.problem_id,
         ids=(t.attempt_id, str(len(t.episode.actions))),
     )
@@ -225,6 +231,7 @@ def _step(play: Play, tries: Sequence[_Try]) -> None:
         elif result.done:
             t.ended = result
         else:
+            t.earlier.append(_action(play, t, lookup=t.attempt_id in notes))
             # what was looked up is part of the episode from now on, as if it had been given
             if t.attempt_id in notes:
                 e = t.episode
@@ -261,6 +268,19 @@ def _blame(ended: Stepped | None) -> Source | None:
         return "infrastructure"
     # an environment that broke says nothing about the solver
     return {"malformed": "solver", "error": "verifier"}.get(ended.verdict or "error")  # type: ignore[return-value]
+
+
+def _action(play: Play, t: _Try, *, lookup: bool) -> Action:
+    return Action(
+        attempt_id=t.attempt_id,
+        round=play.round,
+        turn=t.turns - 1,
+        prompt=t.prompt,
+        completion=t.completion,
+        token_ids=t.token_ids,
+        logprobs=t.logprobs,
+        lookup=lookup,
+    )
 
 
 def _row(play: Play, t: _Try) -> Attempt:

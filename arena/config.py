@@ -223,6 +223,17 @@ class RunConfig(BaseModel):
                     f"{self.engine.context} tokens (engine.context) to the proposal, got {brief} "
                     f"characters in the {self.engine.form} form of {name}; {advice}"
                 )
+            cells = domain.core_cells[: self.evaluation.cells]
+            anchors = [] if domain.one_step else [a for a in domain.anchors(1) if a.cell in cells]
+            longest = max((domain.longest(a.spec, self.engine.form) for a in anchors), default=0)
+            if longest + self.engine.answer_tokens > self.engine.context:
+                room = self.engine.context - longest
+                advice = f"engine.answer_tokens: {room}" if room > 0 else f"engine.context: {2 * longest}"
+                problems.append(
+                    f"engine.answer_tokens: expected room in engine.context ({self.engine.context}) beside "
+                    f"observations of {name}, whose anchors have up to {longest} characters, got "
+                    f"{self.engine.answer_tokens}; write {advice}, or evaluation.cells for fewer of them"
+                )
         if len(set(self.domains)) < len(self.domains):
             problems.append(f"domains: expected each once, got {', '.join(self.domains)}")
         if self.curriculum.strategy == "learnability" and self.rollout.attempts < 2:

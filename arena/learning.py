@@ -11,7 +11,7 @@ from agents.learning.batches import Sample, rows_from, write_parquet
 from arena.cluster import Failed
 from arena.run_files import BATCHES, run_path
 from arena.workers import LearnOrder
-from culture.records import Attempt, Batch, BatchRow, Policy, Problem
+from culture.records import Action, Attempt, Batch, BatchRow, Policy, Problem
 from culture.seeds import generator, short_id
 
 if TYPE_CHECKING:
@@ -71,11 +71,19 @@ def sleep(play: Play, attempts: Sequence[Attempt]) -> None:
 
 
 def _solver_samples(play: Play, attempts: Sequence[Attempt]) -> list[Sample]:
-    """Keys of what was attempted, with rehearsal; or the attempts themselves, for a policy gradient."""
+    """Keys of what was attempted, with rehearsal; or what the attempts wrote, for the other objectives.
+
+    Of an attempt of several turns every completion is a sample, lookups too, each under the prompt that it
+    answered and with the reward of the whole. ``rejection`` imitates attempts that were right, not those
+    that came part of the way.
+    """
     goal = play.config.learner.solver
     if goal.objective == "answer_key":
         new = play.state.key_samples(list(attempts))
         return new + _rehearsed(play, new, goal)
+    earlier: dict[str, list[Action]] = {}
+    for action in play.rows.actions:
+        earlier.setdefault(action.attempt_id, []).append(action)
     return [
         Sample(
             role="solver",
@@ -83,16 +91,17 @@ def _solver_samples(play: Play, attempts: Sequence[Attempt]) -> list[Sample]:
             source_kind="attempt",
             source_id=a.attempt_id,
             group_id=f"{a.problem_id}/{a.policy_version}",
-            prompt=a.prompt,
-            completion=a.completion,
-            token_ids=a.token_ids,
-            logprobs=a.logprobs,
+            prompt=said.prompt,
+            completion=said.completion,
+            token_ids=said.token_ids,
+            logprobs=said.logprobs,
             reward=a.reward,
             policy=a.policy_version.partition("@")[0],
             weight=goal.weight,
         )
         for a in attempts
-        if a.verdict != "error"
+        if a.verdict != "error" and (a.correct or goal.objective != "rejection")
+        for said in (*earlier.get(a.attempt_id, ()), a)
     ]
 
 

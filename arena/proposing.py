@@ -157,7 +157,8 @@ def _rejection(
         return "invalid:unfinished", "proposer"
     if judged.solution is None or judged.spec is None:
         why = judged.rejected.reason if judged.rejected is not None else "unknown"
-        return f"invalid:{why}", "proposer"
+        # which worlds a domain keeps for its anchors no proposer can know
+        return ("anchor", None) if why == "held_out" else (f"invalid:{why}", "proposer")
     place = (draft.request.domain, judged.spec)
     if place in play.state.held_out:
         return "anchor", None
@@ -165,11 +166,14 @@ def _rejection(
         return "duplicate", None
     domain = play.state.domains[draft.request.domain]
     limits = play.config.engine
-    prompt = domain.pose(judged.spec, limits.form)
     if domain.one_step:
         key = domain.key(judged.spec, judged.solution, limits.form)
-        if len(prompt) > limits.prompt_chars or play.state.key_tokens(key) >= limits.answer_tokens:
-            return "over_context", None
+    else:
+        posed = domain.pose(judged.spec, limits.form)
+        key = domain.readable_key(judged.spec, posed, limits.form) or ""
+    long = domain.longest(judged.spec, limits.form) > limits.prompt_chars
+    if long or (key and play.state.key_tokens(key) >= limits.answer_tokens):
+        return "over_context", None
     return None, None
 
 

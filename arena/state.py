@@ -31,7 +31,8 @@ class Known:
     spec: str
     answer_key: str
     key: str
-    """The completion that an answer key teaches."""
+    """The completion that an answer key teaches; empty for a problem of several steps, see
+    ``key_samples``."""
     difficulty: float
     proposer: str
 
@@ -174,8 +175,9 @@ class State:
     def key_samples(self, attempts: list[Attempt]) -> list[Sample]:
         """For each problem and policy of ``attempts`` the first attempt's prompt with the verified key.
 
-        Problems without a key to teach (those of several steps) give none. Nor, with ``skip_solved``, do
-        those that the policy solved at every attempt: their key would teach it what it knows.
+        A problem of several steps has the key that a prompt tells, and gives none where no prompt of its
+        attempts told one. Nor, with ``skip_solved``, do those that the policy solved at every attempt:
+        their key would teach it what it knows.
         """
         samples: dict[tuple[str, str], Sample] = {}
         failed = {
@@ -189,7 +191,13 @@ class State:
             known = self.known[attempt.problem_id]
             if not every and (known.problem_id, name) not in failed:
                 continue
-            if (known.problem_id, name) in samples or not known.key or attempt.verdict == "error":
+            if (known.problem_id, name) in samples or attempt.verdict == "error":
+                continue
+            key = known.key
+            if not key:
+                domain = self.domains[known.domain]
+                key = domain.readable_key(known.spec, attempt.prompt, attempt.form) or ""
+            if not key:
                 continue
             samples[known.problem_id, name] = Sample(
                 role="solver",
@@ -198,8 +206,8 @@ class State:
                 source_id=attempt.attempt_id,
                 group_id=known.problem_id,
                 prompt=attempt.prompt,
-                completion=known.key,
-                token_ids=self.token_ids(name, known.key),
+                completion=key,
+                token_ids=self.token_ids(name, key),
                 logprobs=[],
                 reward=1.0,
                 policy=name,

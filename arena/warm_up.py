@@ -36,6 +36,7 @@ class _Problems:
         config: WarmUpConfig,
         sandbox: Executor,
         banned: set[str],
+        form: Form,
         seed: int,
     ) -> None:
         top = float(getattr(config, f"{name}_target"))
@@ -47,7 +48,11 @@ class _Problems:
         for spec, found in solved:
             if isinstance(found, Rejected) or spec in banned:
                 continue
-            if domain.difficulty(domain.features(spec, found)) <= top:
+            if domain.difficulty(domain.features(spec, found)) > top:
+                continue
+            # of problems of several steps those with a page are to be read, those without to be tried
+            told = domain.one_step or domain.readable_key(spec, domain.pose(spec, form), form) is not None
+            if name == "propose" or domain.one_step or told == (name == "read"):
                 self.items.append((spec, found))
         if not self.items:
             raise ValueError(
@@ -73,19 +78,24 @@ class _Lessons:
         seed: int,
     ) -> None:
         self.domain, self.config, self.form = domain, config, form
-        # Episodes of several steps have no key to teach: there, all start with knowing what to propose.
+        # Without a key to teach, all start with knowing what to propose.
         proposing = config.propose_share if "proposer" in roles else 0.0
-        self.propose_share = proposing if "solver" in roles and domain.one_step else 1.0
+        solving = "solver" in roles and (domain.one_step or domain.pages)
+        self.propose_share = proposing if solving else 1.0
         self.rng = generator(seed, "warm_up", domain.name)
         self.banned = {anchor.spec for anchor in domain.anchors(MOST_ANCHORS)}
         kinds = ["propose"] if self.propose_share > 0 else []
         kinds += ["read", "solve"] if self.propose_share < 1 else []
-        self.pools = {kind: _Problems(domain, kind, config, sandbox, self.banned, seed) for kind in kinds}
+        self.pools = {
+            kind: _Problems(domain, kind, config, sandbox, self.banned, form, seed) for kind in kinds
+        }
 
     def row(self) -> tuple[str, str, str]:
         """Role, prompt and completion of one example."""
         if self.rng.random() < self.propose_share:
             return self._proposal()
+        if not self.domain.one_step:
+            return self._of_several_steps()
         if self.rng.random() < self.config.read_share:
             return self._reading()
         spec, solution = self.pools["solve"].draw()
@@ -104,6 +114,24 @@ class _Lessons:
             notes.insert(int(self.rng.integers(2)), self._note(self.pools["read"].draw()))
         prompt = "\n".join([*notes, self.domain.pose(spec, self.form)])
         return "solver", prompt, self.domain.key(spec, solution, self.form)
+
+    def _of_several_steps(self) -> tuple[str, str, str]:
+        """A page read, the page of another problem above it now and then; or something tried."""
+        domain, form = self.domain, self.form
+        if self.rng.random() < self.config.read_share:
+            spec, _ = self.pools["read"].draw()
+            notes = [self._note(self.pools["read"].draw())] if self.rng.random() < 0.2 else []
+            prompt = "\n".join([*notes, domain.pose(spec, form)])
+            key = domain.readable_key(spec, prompt, form)
+        else:
+            spec, _ = self.pools["solve"].draw()
+            actions: list[str] = []
+            if self.rng.random() < 0.5:
+                actions.append(domain.trial(spec, [], self.rng, form) or "")
+            turn = domain.turn(spec, "", actions, form)
+            prompt, actions = turn.observation, [] if turn.done else actions
+            key = domain.trial(spec, actions, self.rng, form)
+        return "solver", prompt, key or ""
 
     def _proposal(self) -> tuple[str, str, str]:
         spec, solution = self.pools["propose"].draw()

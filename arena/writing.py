@@ -1,4 +1,8 @@
-"""The phase *write*: agents write down what they learned from problems that were hard and were solved."""
+"""The phase *write*: agents write down what they learned from problems that were hard and were solved.
+
+Problems of several steps are written about whether they were solved or not: what an episode's own actions
+found out is worth knowing to whoever goes on from there.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from arena.cluster import WorkFailed
-from arena.domains.base import Solution
-from culture.edits import PUBLIC, Edit
+from arena.domains.base import Account, Domain, Solution
+from culture.edits import PUBLIC, Edit, Kind
 from culture.placebo import FILLER
-from culture.records import Attempt, Json
+from culture.records import Attempt, Json, Problem
 from culture.seeds import generator
 
 if TYPE_CHECKING:
@@ -45,45 +49,43 @@ def write(play: Play, attempts: Sequence[Attempt]) -> Outcome | None:
 
 
 def _edits(play: Play, attempts: Sequence[Attempt]) -> list[Edit]:
-    """A worked example or a lesson by one solver of each of the hardest problems that were solved."""
-    config = play.config.rollout
+    """A note by one solver about each of the hardest problems: those that were solved come first."""
+    config, known, domains = play.config.rollout, play.state.known, play.state.domains
     tried: Counter[str] = Counter(a.problem_id for a in attempts if a.verdict != "error")
     right: Counter[str] = Counter(a.problem_id for a in attempts if a.correct)
-    first: dict[str, Attempt] = {}
+    best: dict[str, Attempt] = {}
     for a in attempts:
-        if a.correct:
-            first.setdefault(a.problem_id, a)
-    hard = [p for p in first if right[p] / tried[p] <= config.hard_below]
-    known = play.state.known
-    hard.sort(key=lambda p: (right[p] / tried[p], -known[p].difficulty, p))
+        worth = a.correct or (not domains[a.domain].one_step and a.verdict == "wrong")
+        if worth and (a.problem_id not in best or a.reward > best[a.problem_id].reward):
+            best[a.problem_id] = a
+    hard = [p for p in best if right[p] / tried[p] <= config.hard_below]
+    hard.sort(key=lambda p: (not right[p], right[p] / tried[p], -known[p].difficulty, p))
     edits: list[Edit] = []
     shown: set[str] = set()
-    worked = {p.problem_id: p for p in play.rows.problems}
+    new = {p.problem_id: p for p in play.rows.problems}
     for problem_id in hard:
         if len(edits) >= config.notes_written:
             break
-        row = worked.get(problem_id)
-        domain = play.state.domains[known[problem_id].domain]
-        if row is None or not domain.one_step or row.spec is None or row.answer_key is None:
-            continue  # a replay: its note was written when it was new
-        solution = Solution(row.answer_key, tuple(row.worked), int(row.features["steps"]))  # type: ignore[call-overload]
-        form = play.config.engine.form
-        kind = "example" if generator(play.config.seed, "kind", problem_id).random() < 0.5 else "lesson"
-        make = domain.example if kind == "example" else domain.lesson
-        body = make(row.spec, solution, form)
-        if body in shown or len(body) > play.config.library.max_note_chars:
+        attempt = best[problem_id]
+        domain = domains[known[problem_id].domain]
+        example = generator(play.config.seed, "kind", problem_id).random() < 0.5
+        kind: Kind = "example" if example else "lesson"
+        if domain.one_step:
+            told = _worked(domain, new.get(problem_id), kind, attempt)
+        else:
+            told = domain.recount(known[problem_id].spec, _actions(play, attempt), kind, attempt.form)
+        if told is None or told.body in shown or len(told.body) > play.config.library.max_note_chars:
             continue
-        shown.add(body)
-        attempt = first[problem_id]
+        shown.add(told.body)
         edits.append(
             Edit(
                 note_id=None,
                 base_revision_id=None,
-                kind="example" if kind == "example" else "lesson",
-                domain=row.domain,
+                kind=kind,
+                domain=domain.name,
                 shelf=PUBLIC,
-                title=domain.pose(row.spec, form)[: play.config.library.max_title_chars],
-                body=body,
+                title=told.title[: play.config.library.max_title_chars],
+                body=told.body,
                 author=attempt.solver,
                 policy_version=attempt.policy_version,
                 round=play.round,
@@ -93,3 +95,18 @@ def _edits(play: Play, attempts: Sequence[Attempt]) -> list[Edit]:
             )
         )
     return edits
+
+
+def _worked(domain: Domain, row: Problem | None, kind: Kind, attempt: Attempt) -> Account | None:
+    """A problem of one step worked out; None for a replay, whose note was written when it was new."""
+    if row is None or row.spec is None or row.answer_key is None:
+        return None
+    solution = Solution(row.answer_key, tuple(row.worked), int(row.features["steps"]))  # type: ignore[call-overload]
+    make = domain.example if kind == "example" else domain.lesson
+    return Account(domain.about(row.spec, attempt.form), make(row.spec, solution, attempt.form))
+
+
+def _actions(play: Play, attempt: Attempt) -> list[str]:
+    """What an attempt wrote turn by turn, lookups left out."""
+    earlier = [a for a in play.rows.actions if a.attempt_id == attempt.attempt_id and not a.lookup]
+    return [*(a.completion for a in earlier), attempt.completion]

@@ -171,6 +171,21 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Action:
+    """One completion of an attempt of several turns that was not its last: that is in the attempt."""
+
+    attempt_id: str
+    round: int
+    turn: int
+    prompt: str
+    completion: str
+    token_ids: list[int]
+    logprobs: list[float]
+    lookup: bool
+    """Whether it searched the library rather than to act on the problem."""
+
+
+@dataclass(frozen=True, slots=True)
 class Read:
     """One note revision shown to one attempt."""
 
@@ -334,6 +349,7 @@ class RoundRows:
     policies: list[Policy] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
+    actions: list[Action] = field(default_factory=list)
     reads: list[Read] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     revisions: list[Revision] = field(default_factory=list)

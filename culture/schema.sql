@@ -211,8 +211,8 @@ COMMENT ON COLUMN attempts.arm IS 'Arm that it was assigned at random: library, 
 COMMENT ON COLUMN attempts.dose IS 'Most notes that it was assigned to be shown, in notes; 0 in the arm none.';
 COMMENT ON COLUMN attempts.form IS 'Form of the prompt: terse or natural.';
 COMMENT ON COLUMN attempts.replay IS 'Whether the problem is from an earlier round.';
-COMMENT ON COLUMN attempts.prompt IS 'Prompt that the solver saw, notes included.';
-COMMENT ON COLUMN attempts.completion IS 'What it wrote, untrusted.';
+COMMENT ON COLUMN attempts.prompt IS 'Prompt that the solver saw, notes included; of several turns the last, the others are in actions.';
+COMMENT ON COLUMN attempts.completion IS 'What it wrote, untrusted; of several turns in the last.';
 COMMENT ON COLUMN attempts.token_ids IS 'Token ids of the completion, in the policy''s vocabulary.';
 COMMENT ON COLUMN attempts.logprobs IS 'Log-probabilities of those tokens under the policy that sampled them, in nats.';
 COMMENT ON COLUMN attempts.turns IS 'Turns that the episode took, in turns.';
@@ -223,6 +223,26 @@ COMMENT ON COLUMN attempts.reward IS 'Reward of the episode, in units of reward;
 COMMENT ON COLUMN attempts.prompt_tokens IS 'Length of the prompt, in tokens.';
 COMMENT ON COLUMN attempts.failure_source IS 'To whom the failure is attributed; NULL where there was none.';
 COMMENT ON COLUMN attempts.failure IS 'What failed; NULL where nothing did.';
+
+CREATE TABLE actions (
+    attempt_id VARCHAR NOT NULL,
+    round BIGINT NOT NULL,
+    turn BIGINT NOT NULL,
+    prompt VARCHAR NOT NULL,
+    completion VARCHAR NOT NULL,
+    token_ids INTEGER[] NOT NULL,
+    logprobs DOUBLE[] NOT NULL,
+    lookup BOOLEAN NOT NULL
+);
+COMMENT ON TABLE actions IS 'One row a completion of an attempt of several turns that was not its last: that is in attempts.';
+COMMENT ON COLUMN actions.attempt_id IS 'Attempt that it is of.';
+COMMENT ON COLUMN actions.round IS 'Round of the attempt.';
+COMMENT ON COLUMN actions.turn IS 'Place in the attempt, from 0.';
+COMMENT ON COLUMN actions.prompt IS 'Prompt that the solver saw in that turn, notes included.';
+COMMENT ON COLUMN actions.completion IS 'What it wrote, untrusted.';
+COMMENT ON COLUMN actions.token_ids IS 'Token ids of the completion, in the policy''s vocabulary.';
+COMMENT ON COLUMN actions.logprobs IS 'Log-probabilities of those tokens under the policy that sampled them, in nats.';
+COMMENT ON COLUMN actions.lookup IS 'Whether it searched the library rather than to act on the problem.';
 
 CREATE TABLE reads (
     attempt_id VARCHAR NOT NULL,

@@ -66,25 +66,31 @@ def rows_from(
 ) -> list[BatchRow]:
     """Training rows of one role, group by group.
 
+    Samples of one source, such as the turns of an attempt, share its reward: it counts once among those
+    that it is compared with, and each of its samples gets the advantage.
+
     Samples of weight zero and empty completions teach nothing and are left out, as are those whose
     advantage is zero, unless a policy gradient is told to keep them (``skip_zero_advantage``). ``memory``
     is what the objective remembers of earlier rounds (:class:`~agents.learning.objectives.Rewards`), and
     is moved on.
     """
     goal = objective(objective_name)
-    advantages = goal.advantages(
+    sources = {(s.source_kind, s.source_id, s.group_id): s for s in samples}
+    found = goal.advantages(
         Rewards(
-            np.array([s.reward for s in samples], dtype=np.float64),
-            [s.group_id for s in samples],
-            [f"{s.policy}/{s.domain}/{s.role}" for s in samples],
+            np.array([s.reward for s in sources.values()], dtype=np.float64),
+            [s.group_id for s in sources.values()],
+            [f"{s.policy}/{s.domain}/{s.role}" for s in sources.values()],
             memory,
             config.rae_decay,
         )
     )
+    advantages = dict(zip(sources, found.tolist(), strict=True))
     keep_zero = goal.needs_logprobs and not config.skip_zero_advantage
     groups: dict[str, list[tuple[Sample, float]]] = {}
-    for sample, advantage in zip(samples, advantages.tolist(), strict=True):
-        groups.setdefault(sample.group_id, []).append((sample, advantage))
+    for s in samples:
+        advantage = advantages[s.source_kind, s.source_id, s.group_id]
+        groups.setdefault(s.group_id, []).append((s, advantage))
     rows: list[BatchRow] = []
     for group_id, members in groups.items():
         for member, advantage in members:

@@ -16,6 +16,7 @@ from typing import Protocol
 
 import numpy as np
 
+from culture.edits import Kind
 from culture.records import Form, Verdict
 
 
@@ -67,6 +68,15 @@ class Anchor:
     features: dict[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What an episode found out, as a note."""
+
+    title: str
+    """What a search finds it by, beside its body. Nobody is shown it."""
+    body: str
+
+
 class Ran(Protocol):
     """The outcome of one program: ``value`` where ``failure`` is None, else a slug and a detail."""
 
@@ -102,6 +112,9 @@ class Domain(ABC):
     one_step: bool = True
     """False where an episode takes several actions. Then there is no answer key (it is ``""``), ``solve``
     is overridden, and ``program``, ``solution`` and ``key`` raise :class:`TypeError`."""
+    pages: bool = False
+    """True where some problems of several steps come with a page that tells how to solve them. The warm-up
+    then teaches to read it (:meth:`readable_key`), and to try where there is none (:meth:`trial`)."""
     core_cells: tuple[str, ...] = ()
     """Anchor cells within reach of a small model, easiest first; the other cells lie far beyond it."""
 
@@ -180,6 +193,23 @@ class Domain(ABC):
         """Whether a canonical answer is right."""
         return answer == answer_key
 
+    def readable_key(self, spec: str, prompt: str, form: Form) -> str | None:
+        """For a problem of several steps: the completion that solves it by what ``prompt`` tells (its
+        statement, notes, what was tried so far) and by nothing else; None where that is not enough.
+
+        What ``prompt`` tells may be wrong, the key never is. One-step domains have :meth:`key`.
+        """
+        return None
+
+    def trial(self, spec: str, actions: Sequence[str], rng: np.random.Generator, form: Form) -> str | None:
+        """For a problem of several steps: a scripted next action of somebody who knows nothing but what
+        ``actions`` found out; None where the domain has none to show."""
+        return None
+
+    def longest(self, spec: str, form: Form) -> int:
+        """Characters of the longest observation of an episode, notes left out."""
+        return len(self.pose(spec, form))
+
     def turn(self, spec: str, answer_key: str, actions: Sequence[str], form: Form) -> Turn:
         """The episode after ``actions``; one-step domains end at the first."""
         if not actions:
@@ -198,6 +228,16 @@ class Domain(ABC):
     @abstractmethod
     def lesson(self, spec: str, solution: Solution, form: Form) -> str:
         """What the problem teaches about one of its parts, shorter than the whole example."""
+
+    def about(self, spec: str, form: Form) -> str:
+        """What notes that help with a problem are searched by."""
+        return self.pose(spec, form)
+
+    def recount(self, spec: str, actions: Sequence[str], kind: Kind, form: Form) -> Account | None:
+        """For a domain of several steps: what an episode's own actions found out, and nothing that they
+        did not, as a note of ``kind`` (``example`` or ``lesson``); one line in the terse form. None where
+        there is nothing to tell. One-step domains have :meth:`example` and :meth:`lesson`."""
+        return None
 
     # -- anchors -----------------------------------------------------------------------------------
     @abstractmethod

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Final, get_args
 
 from arena.domains.base import Domain, Executor, Rejected, Solution
+from culture.edits import Kind
 from culture.records import Form
 from culture.seeds import generator
 
@@ -56,7 +57,7 @@ def check_domain(domain: Domain, sandbox: Executor | None = None, trials: int = 
     _check_difficulty(domain, solved)
     _check_posing(domain, solved)
     _check_culture(domain, solved)
-    _check_hostile(domain)
+    _check_hostile(domain, specs[0])
     _check_anchors(domain, sandbox)
 
 
@@ -196,8 +197,12 @@ def _check_posing(domain: Domain, solved: list[tuple[str, Solution]]) -> None:
             _expect(
                 turn == domain.turn(spec, solution.answer, [], form), f"turn to be pure for {where}", turn
             )
+            longest = domain.longest(spec, form)
+            _expect(longest >= len(posed), f"room for the statement in longest of {where}", longest)
             if domain.one_step:
                 _check_key(domain, spec, solution, form, where)
+            else:
+                _check_readable_key(domain, spec, form, posed, where)
     if domain.one_step:
         (spec, right), *others = solved
         wrong = next((s for _, s in others if s.answer != right.answer), None)
@@ -223,6 +228,17 @@ def _check_key(domain: Domain, spec: str, solution: Solution, form: Form, where:
     _expect(good, f"the key of {where} to be correct", turn)
 
 
+def _check_readable_key(domain: Domain, spec: str, form: Form, posed: str, where: str) -> None:
+    key = domain.readable_key(spec, posed, form)
+    if key is None:
+        return
+    if form == "terse":
+        _in_alphabet(domain, key, f"the key of {where}")
+        _expect(domain.stop not in key, f"no stop character in the key of {where}", key)
+    turn = domain.turn(spec, "", [key], form)
+    _expect(turn.verdict == "correct" and turn.reward == 1.0, f"the key of {where} to be correct", turn)
+
+
 def _check_culture(domain: Domain, solved: list[tuple[str, Solution]]) -> None:
     for spec, solution in solved:
         for form in FORMS:
@@ -234,9 +250,37 @@ def _check_culture(domain: Domain, solved: list[tuple[str, Solution]]) -> None:
             if form == "terse":
                 _in_alphabet(domain, example, f"the example of {spec!r}")
                 _in_alphabet(domain, lesson, f"the lesson of {spec!r}")
+            _expect(domain.about(spec, form) != "", f"what notes on {spec!r} are about", "")
+            if not domain.one_step:
+                _check_account(domain, spec, form)
 
 
-def _check_hostile(domain: Domain) -> None:
+def _check_account(domain: Domain, spec: str, form: Form) -> None:
+    """What nothing but a key or nonsense was done for is recounted as that."""
+    key = domain.readable_key(spec, domain.pose(spec, form), form)
+    kinds: tuple[Kind, ...] = ("example", "lesson")
+    for kind in kinds:
+        told = domain.recount(spec, [""], kind, form)
+        _expect(told is None, f"nothing to tell of an empty action for {spec!r}", told)
+        told = None if key is None else domain.recount(spec, [key], kind, form)
+        if told is not None:
+            _expect(told.title != "" and told.body != "", f"a title and a body of {spec!r}", told)
+            if form == "terse":
+                _in_alphabet(domain, told.body, f"the {kind} that {spec!r} gave")
+                _expect("\n" not in told.body, f"the {kind} that {spec!r} gave in one line", told)
+
+
+def _check_action(domain: Domain, spec: str, text: str, form: Form) -> None:
+    try:
+        turn = domain.turn(spec, "", [text], form)
+        domain.recount(spec, [text], "example", form)
+    except Exception as error:
+        raise AssertionError(f"expected a turn, got {error!r} for {text[:40]!r}") from error
+    lasts = not turn.done or turn.verdict is not None
+    _expect(lasts, f"a verdict where {text[:40]!r} ended an episode", turn)
+
+
+def _check_hostile(domain: Domain, problem: str) -> None:
     for text in HOSTILE:
         try:
             spec = domain.parse(text)
@@ -251,6 +295,8 @@ def _check_hostile(domain: Domain) -> None:
             written = domain.write(spec, "terse")
             _expect(domain.parse(written) == spec, f"what {text[:40]!r} parsed to to be canonical", spec)
         for form in FORMS:
+            if not domain.one_step:
+                _check_action(domain, problem, text, form)
             try:
                 answer = domain.read_answer(text, form)
             except Exception as error:

@@ -33,7 +33,7 @@ class Shelf:
 
 
 @pytest.mark.parametrize("env_id", ["ludus/Solve-v0", "ludus/Propose-v0"])
-@pytest.mark.parametrize("domain", ["transforms", "arithmetic", "gym:GuessText-v0"])
+@pytest.mark.parametrize("domain", ["transforms", "arithmetic", "craft", "gym:GuessText-v0"])
 @pytest.mark.parametrize("form", FORMS)
 def test_gymnasium_accepts_them(env_id: str, domain: str, form: Form, sandbox: Executor) -> None:
     env = gymnasium.make(env_id, domain=domain, form=form)

@@ -61,5 +61,5 @@ def test_every_declared_type_has_an_arrow_type() -> None:
 
 
 def test_a_class_that_is_no_record_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"expected a record class \(Agent, .*\), got .*Column"):
+    with pytest.raises(ValueError, match=r"expected a record class \(Action, .*\), got .*Column"):
         table_of(Column)

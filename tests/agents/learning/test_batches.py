@@ -63,6 +63,17 @@ def test_advantages_are_of_the_group() -> None:
     assert all(r.logprobs == [-0.5] * 3 for r in found.values())
 
 
+@pytest.mark.parametrize("name", sorted(CLIPPED))
+def test_turns_of_an_attempt_share_its_advantage_and_count_once(name: str) -> None:
+    """A long episode weighs no more than a short one among those that it is compared with."""
+    long, short = sample("a", 1.0), sample("a", 0.25, "3")
+    turns = [replace(long, completion=c, token_ids=spark.encode(c)) for c in "4567"]
+    by_turn = rows([*turns, short], name)
+    whole = {r.source_id: r.advantage for r in rows([long, short], name)}
+    assert [r.completion for r in by_turn] == ["4", "5", "6", "7", "3"]
+    assert [r.advantage for r in by_turn] == [whole[r.source_id] for r in by_turn]
+
+
 def test_rows_that_teach_nothing_are_left_out() -> None:
     samples = [sample("a", 0.1), sample("a", 0.1), sample("a", 0.1), sample("alone", 1.0)]
     assert rows(samples, "grpo") == []

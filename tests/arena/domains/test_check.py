@@ -1,11 +1,14 @@
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
 from arena.domains import check_domain, make_domain, registered
-from arena.domains.base import Anchor, Domain, Executor, Rejected, Solution, Turn, register
+from arena.domains.base import Account, Anchor, Domain, Executor, Rejected, Solution, Turn, register
+from arena.domains.craft import Craft
 from arena.domains.transforms import Transforms
+from culture.edits import Kind
 from culture.records import Form
 from culture.seeds import generator
 
@@ -20,7 +23,7 @@ def test_it_opens_a_sandbox_of_its_own() -> None:
 
 
 def test_the_shipped_domains_are_registered() -> None:
-    assert {"arithmetic", "transforms"} <= set(registered())
+    assert {"arithmetic", "craft", "transforms"} <= set(registered())
 
 
 def test_names_are_corrected() -> None:
@@ -128,6 +131,30 @@ class DeafBrief(Transforms):
         return "?>"
 
 
+class FalseKey(Craft):
+    def readable_key(self, spec: str, prompt: str, form: Form) -> str | None:
+        return "11;" if form == "terse" else "1 + 1"
+
+
+class Clairvoyant(Craft):
+    """Tells of an episode what its solver never tried."""
+
+    def recount(self, spec: str, actions: Sequence[str], kind: Kind, form: Form) -> Account | None:
+        return Account("a secret", "A12;")
+
+
+class Brittle(Craft):
+    def turn(self, spec: str, answer_key: str, actions: Sequence[str], form: Form) -> Turn:
+        if actions:
+            actions[0].encode()
+        return super().turn(spec, answer_key, actions, form)
+
+
+class Cramped(Craft):
+    def longest(self, spec: str, form: Form) -> int:
+        return 3
+
+
 class LooseReason(Transforms):
     def parse(self, text: str) -> str:
         try:
@@ -158,6 +185,10 @@ class LooseReason(Transforms):
         (LongLesson, "no longer than its example"),
         (DeafBrief, "brief for a variation to differ"),
         (LooseReason, "expected a reason of one word"),
+        (FalseKey, "expected the key of .* to be correct"),
+        (Clairvoyant, "expected nothing to tell of an empty action"),
+        (Brittle, "expected a turn, got UnicodeEncodeError"),
+        (Cramped, "expected room for the statement in longest"),
     ],
 )
 def test_it_catches_a_broken_domain(broken: type[Domain], message: str, sandbox: Executor) -> None:
