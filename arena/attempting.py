@@ -127,7 +127,7 @@ def _opening(play: Play, t: _Try, problems: Sequence[Known]) -> Reading | None:
         return None
     other = others[int(generator(play.config.seed, "shuffle", t.attempt_id).integers(len(others)))]
     domain = play.state.domains[other.domain]
-    return _reading(play, t, domain.pose(other.spec, play.config.engine.form))
+    return _reading(play, t, domain.about(other.spec, play.config.engine.form))
 
 
 def _reading(play: Play, t: _Try, query: str | None) -> Reading:
