@@ -16,7 +16,7 @@ from culture.config import LakeConfig, LibraryConfig
 from culture.edits import Edit
 from culture.lake import Lake
 from culture.reading import Reader
-from culture.records import Round, RoundRows
+from culture.records import Attempt, Read, Round, RoundRows
 from tests.arena.consistency import check_log
 from tests.arena.scripted import play
 from tests.culture.rows import example
@@ -35,15 +35,34 @@ def reading(query: str, attempt: str, problem: str = "p9") -> Reading:
     return Reading(query, Reader("pupil-0", "red"), "library", "transforms", 99, problem, (attempt, "0"))
 
 
-def committed(folder: Path, number: int, shelved: Shelved, *, create: bool) -> None:
+def attempts(notes: dict[str, bool]) -> RoundRows:
+    """At 12 problems a note, one attempt that read it, right or not, and one that read nothing."""
+    rows = RoundRows()
+    for name, right in notes.items():
+        for p in range(12):
+            for arm in ("library", "none"):
+                correct = right if arm == "library" else right == (p < 3)
+                a = replace(
+                    example(Attempt, 0, p), attempt_id=f"{name}-{p}-{arm}", problem_id=f"{name}-{p}",
+                    arm=arm, correct=correct, verdict="correct" if correct else "wrong",
+                )  # fmt: skip
+                rows.attempts.append(a)
+            first = f"{name}-{p}-library"
+            rows.reads.append(replace(example(Read, 0, p), attempt_id=first, arm="library", note_id=name))
+    return rows
+
+
+def committed(
+    folder: Path, number: int, shelved: Shelved, *, create: bool, tried: dict[str, bool] | None = None
+) -> None:
     row = replace(example(Round, number, 0), started_at=datetime.now(UTC), state={"library": shelved.state})
     with (Lake.create if create else Lake.open)(folder, LakeConfig()) as lake:
-        rows = RoundRows(
-            rounds=[row],
-            notes=shelved.notes,
-            revisions=shelved.revisions,
-            citations=shelved.citations,
-        )
+        rows = attempts(tried or {})
+        heads = {r.note_id: r.revision_id for r in shelved.revisions}
+        rows.reads = [replace(r, revision_id=heads[r.note_id]) for r in rows.reads]
+        rows.rounds.append(row)
+        rows.notes, rows.revisions = shelved.notes, shelved.revisions
+        rows.citations = shelved.citations
         lake.commit(rows, "test", "round")
 
 
@@ -54,15 +73,18 @@ def run(tmp_path: Path) -> tuple[Path, Librarian, list[str]]:
     librarian = Librarian(folder, CONFIG)
     bodies = ["R1=1", "R1=11", "R1=111"]
     shelved = librarian.close_round(-1, 0, [edit(b, i) for i, b in enumerate(bodies)], {})
-    committed(folder, 0, shelved, create=True)
-    return folder, librarian, [note.note_id for note in shelved.notes]
+    names = [note.note_id for note in shelved.notes]
+    committed(folder, 0, shelved, create=True, tried={names[0]: False, names[2]: True})
+    return folder, librarian, names
 
 
 def test_a_lost_librarian_reads_the_same_from_the_log(run: tuple[Path, Librarian, list[str]]) -> None:
     folder, librarian, names = run
-    worth = {names[0]: (-20.0, 1.0), names[2]: (20.0, 1.0)}
     edits = [edit("S2=2" + "2" * i, 3 + i) for i in range(5)]
-    shelved = librarian.close_round(0, 1, edits, {names[2]: 9, names[1]: 2}, worth)
+    shelved = librarian.close_round(0, 1, edits, {names[2]: 9, names[1]: 2})
+    worth = shelved.state["worth"]
+    assert isinstance(worth, dict) and set(worth) == {names[0], names[2]}
+    assert worth[names[0]][0] == pytest.approx(-75) and worth[names[2]][0] == pytest.approx(75)
     assert any(r.outcome == "archived" for r in shelved.revisions)
     committed(folder, 1, shelved, create=False)
     asked = [reading(q, f"t{i}", f"p{i}") for q in ("R1=", "S22=") for i in range(6)]
