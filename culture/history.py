@@ -11,23 +11,14 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import Literal, TypeVar, cast
+from typing import Literal, cast
 
-import duckdb
-import pyarrow as pa
-
-from culture.columns import from_arrow, table_of
 from culture.config import LibraryConfig
-from culture.lake import Lake
 from culture.library import Library
+from culture.loading import Log, load_library, query
 from culture.merging import Merge, alignment, merge
-from culture.records import Citation, Json, Note, Revision
+from culture.records import Json, Revision
 from culture.replay import ancestors, last_common
-
-T = TypeVar("T")
-
-Log = Lake | duckdb.DuckDBPyConnection
-"""The log of a run, as its writer holds it or as a reader is connected to it."""
 
 
 class NoSuchRound(LookupError):
@@ -159,7 +150,7 @@ def _merge(library: Library, head: Revision, branch: Revision) -> Merge:
 # -- as it was -------------------------------------------------------------------------------------------
 def committed(log: Log) -> int:
     """The last committed round. Raises NoSuchRound where there is none yet."""
-    (last,) = _query(log, "SELECT max(round) AS last FROM rounds").column("last").to_pylist()
+    (last,) = query(log, "SELECT max(round) AS last FROM rounds").column("last").to_pylist()
     if last is None:
         raise NoSuchRound("expected a run with a committed round, got one without any yet; try again later")
     return int(last)
@@ -169,30 +160,16 @@ def library_at(log: Log, round: int) -> Library:
     """The whole library as it was at the end of a round, with the reads that were counted by then.
 
     It is the library that the run had when it committed the round: writing to it is what the run would have
-    done next, and changes nothing in the log. Raises NoSuchRound where ``round`` is not committed.
+    done next, and changes nothing in the log. Its search is by BM25, whatever the run's is, so that the
+    past can be looked at where no model is. Raises NoSuchRound where ``round`` is not committed.
     """
     last = committed(log)
-    rounds = _query(log, "SELECT state FROM rounds WHERE round = ?", [round]).column("state").to_pylist()
+    rounds = query(log, "SELECT state FROM rounds WHERE round = ?", [round]).column("state").to_pylist()
     if not rounds:
         raise NoSuchRound(f"expected a committed round, from 0 to {last}, got {round}")
-    (run,) = _query(log, "SELECT seed, config FROM runs").to_pylist()
+    (run,) = query(log, "SELECT seed, config FROM runs").to_pylist()
     config = LibraryConfig.model_validate(json.loads(run["config"])["library"])
-    notes, revisions, citations = (
-        _records(log, Note, round),
-        _records(log, Revision, round),
-        _records(log, Citation, round),
-    )
-    library = Library.load(config, int(run["seed"]), notes, revisions, citations)
+    by_words = config.model_copy(update={"search": "bm25"})
+    library = load_library(log, by_words, int(run["seed"]), round=round)
     library.load_state_dict(cast("Json", json.loads(rounds[0])["library"]))
     return library
-
-
-def _records(log: Log, cls: type[T], round: int) -> list[T]:
-    sql = f"SELECT * FROM {table_of(cls)} WHERE round <= ? ORDER BY rowid"
-    return from_arrow(cls, _query(log, sql, [round]))
-
-
-def _query(log: Log, sql: str, params: Sequence[object] = ()) -> pa.Table:
-    if isinstance(log, Lake):
-        return log.table(sql, params)
-    return log.execute(sql, list(params)).to_arrow_table()

@@ -216,6 +216,10 @@ class Lake:
         """The rows that a query gives. ``params`` fill the question marks of ``sql``, in order."""
         return self._execute(sql, params).to_arrow_table()
 
+    def batches(self, sql: str, params: Sequence[object], size: int) -> pa.RecordBatchReader:
+        """The same in parts of ``size`` rows, to be read before the next query."""
+        return self._execute(sql, params).to_arrow_reader(size)
+
     def records(self, cls: type[T], where_sql: str = "", params: Sequence[object] = ()) -> list[T]:
         """Records of one class as they were committed, in that order; ``where_sql`` filters them.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import duckdb
@@ -12,6 +12,7 @@ import pyarrow as pa
 from culture.columns import declared, from_arrow
 from culture.config import LibraryConfig
 from culture.embedding import Embedder
+from culture.lake import Lake
 from culture.library import Library
 from culture.records import Citation, Note, Revision
 
@@ -22,26 +23,40 @@ _CITED = """
     SELECT revision_id, list(round ORDER BY target_kind, target_id) AS cited_rounds,
         list(target_kind ORDER BY target_kind, target_id) AS cited_kinds,
         list(target_id ORDER BY target_kind, target_id) AS cited_ids
-    FROM citations GROUP BY revision_id"""
+    FROM citations WHERE round <= coalesce(?, round) GROUP BY revision_id"""
+
+Log = Lake | duckdb.DuckDBPyConnection
+"""The log of a run, as its writer holds it or as a reader is connected to it."""
 
 
 def load_library(
-    connection: duckdb.DuckDBPyConnection,
+    log: Log,
     config: LibraryConfig,
     seed: int,
     embedder: Embedder | None = None,
+    *,
+    round: int | None = None,
 ) -> Library:
-    """The library whose records are in the log at ``connection``, as of the version that it shows.
+    """The library whose records are in ``log``, as of the version that it shows.
 
-    Raises ValueError where records are missing, or were changed.
+    ``round``: only those of rounds up to this one. Raises ValueError where records are missing, or were
+    changed.
     """
     library = Library(config, seed=seed, embedder=embedder)
-    notes = from_arrow(Note, connection.execute("SELECT * FROM notes ORDER BY rowid").to_arrow_table())
-    row = connection.execute("SELECT count(*) FROM citations").fetchone()
-    assert row is not None
+    told = "SELECT * FROM notes WHERE round <= coalesce(?, round) ORDER BY rowid"
+    counted = "SELECT count(*) AS n FROM citations WHERE round <= coalesce(?, round)"
+    (citations,) = query(log, counted, [round]).column("n").to_pylist()
+    notes = from_arrow(Note, query(log, told, [round]))
     with _no_collection():
-        library.replay(notes, _revisions(connection), citations=row[0])
+        library.replay(notes, _revisions(log, round), citations=citations)
     return library
+
+
+def query(log: Log, sql: str, params: Sequence[object] = ()) -> pa.Table:
+    """The rows that a query gives of either kind of log."""
+    if isinstance(log, Lake):
+        return log.table(sql, params)
+    return log.execute(sql, list(params)).to_arrow_table()
 
 
 @contextmanager
@@ -56,13 +71,19 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _revisions(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[Revision, tuple[Citation, ...]]]:
+def _revisions(log: Log, round: int | None) -> Iterator[tuple[Revision, tuple[Citation, ...]]]:
     """Every revision with what it cites, in the order of library versions."""
     columns = ", ".join(f"r.{c.name}" for c in declared()["revisions"])
-    reader = connection.execute(
-        f"SELECT {columns}, cited_rounds, cited_kinds, cited_ids FROM revisions r "
-        f"LEFT JOIN ({_CITED}) USING (revision_id) ORDER BY r.library_version"
-    ).to_arrow_reader(ROWS_TOGETHER)
+    sql = (
+        f"SELECT {columns}, cited_rounds, cited_kinds, cited_ids FROM revisions r LEFT JOIN ({_CITED}) "
+        "USING (revision_id) WHERE r.round <= coalesce(?, r.round) ORDER BY r.library_version"
+    )
+    both = [round, round]
+    reader = (
+        log.batches(sql, both, ROWS_TOGETHER)
+        if isinstance(log, Lake)
+        else log.execute(sql, both).to_arrow_reader(ROWS_TOGETHER)
+    )
     for batch in reader:
         part = pa.Table.from_batches([batch])
         rounds, kinds, ids = (

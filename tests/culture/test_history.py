@@ -209,6 +209,14 @@ def test_a_library_of_the_past_can_be_written_to() -> None:
         assert picture(library_at(reader, 0)) == story.then[0]
 
 
+def test_the_past_of_a_run_that_searches_by_meaning_needs_no_model() -> None:
+    story = told(STORY, fresh=True)
+    with in_memory(story) as reader:
+        reader.execute("UPDATE runs SET config = replace(config::VARCHAR, '\"bm25\"', '\"fused\"')::JSON")
+        assert "fused" in str(reader.execute("SELECT config FROM runs").fetchone())
+        assert picture(library_at(reader, 1)) == story.then[1]
+
+
 def test_rounds_that_are_not_committed_are_refused() -> None:
     with in_memory(Story()) as reader, pytest.raises(NoSuchRound, match="without any"):
         library_at(reader, 0)
