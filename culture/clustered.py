@@ -8,6 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+LEVEL = 0.95
+"""Of intervals, where nothing else is said."""
+
 
 def clustered_difference(
     treated: npt.ArrayLike,

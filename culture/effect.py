@@ -13,7 +13,7 @@ from typing import get_args
 import duckdb
 import numpy as np
 
-from culture.clustered import clustered_difference, interval
+from culture.clustered import LEVEL, clustered_difference, interval
 from culture.records import Arm
 
 CONTRASTS: tuple[tuple[Arm, Arm], ...] = (
@@ -25,7 +25,6 @@ CONTRASTS: tuple[tuple[Arm, Arm], ...] = (
 )
 """Treatment and control. The second asks whether it is the content that helps, not the longer prompt; the
 third whether it is that the notes are about this problem, and not that they are notes."""
-LEVEL = 0.95
 
 
 @dataclass(frozen=True, slots=True)

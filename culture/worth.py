@@ -16,11 +16,10 @@ import duckdb
 import numpy as np
 from scipy import stats
 
-from culture.clustered import interval, matched_difference
+from culture.clustered import LEVEL, interval, matched_difference
 from culture.records import Arm
 
 By = Literal["note", "author", "kind", "shelf"]
-LEVEL = 0.95
 LEAST = 10
 """Problems with both arms below which no interval is given: Student's t is no guide to fewer clusters."""
 
@@ -103,11 +102,14 @@ def worths(
         {"domain": domain, "control": control},
     ).fetchnumpy()
     key, problem, *counts = (np.asarray(column) for column in rows.values())
+    if not len(key):
+        return []
     found = []
-    for name in dict.fromkeys(key):
-        mine = key == name
-        n1, s1, n0, s0 = (column[mine] for column in counts)
-        difference, error, clusters = matched_difference(problem[mine], n1, s1, n0, s0)
+    # rows are in the order of keys: each is looked at once, however many keys there are
+    starts = np.sort(np.unique(key, return_index=True)[1])
+    parts = (np.split(column, starts[1:]) for column in (problem, *counts))
+    for name, problems, n1, s1, n0, s0 in zip(key[starts], *parts, strict=True):
+        difference, error, clusters = matched_difference(problems, n1, s1, n0, s0)
         found.append(
             Worth(
                 by, str(name), difference, error if clusters >= LEAST else None,

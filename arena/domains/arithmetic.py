@@ -31,7 +31,7 @@ from arena.domains.expression import (
     steps,
     write,
 )
-from arena.domains.grade import GRADES, grade
+from arena.domains.grade import GRADES, terse_request
 from culture.records import Form
 from culture.seeds import generator, short_id
 
@@ -92,14 +92,12 @@ class Arithmetic(Domain):
 
     # -- proposing ---------------------------------------------------------------------------------
     def brief(self, form: Form, target: float | None, parent: str | None) -> str:
-        """Terse: ``?h>`` (see :func:`grade`), ``?>`` or, for a variation, ``(3+4)*2>``.
+        """Terse: ``?h>`` (see ``arena.domains.grade``), ``?>`` or, for a variation, ``(3+4)*2>``.
 
         ``parent`` wins over ``target``.
         """
         if form == "terse":
-            if parent is not None:
-                return f"{parent}>"
-            return "?>" if target is None else f"?{grade(target)}>"
+            return terse_request(target, parent)
         lines = [
             "Write one arithmetic problem: an expression of whole numbers with +, -, * and parentheses.",
             "For example: (3 + 4) * 2",

@@ -30,7 +30,7 @@ import numpy as np
 
 from arena.domains.base import Account, Anchor, Domain, Executor, Rejected, Solution, Turn, register
 from arena.domains.crafting import Goal, Played, read_spec
-from arena.domains.grade import grade
+from arena.domains.grade import terse_request
 from arena.domains.recipes import (
     BREADTHS,
     CONSONANTS,
@@ -90,14 +90,12 @@ class Craft(Domain):
 
     # -- proposing ---------------------------------------------------------------------------------
     def brief(self, form: Form, target: float | None, parent: str | None) -> str:
-        """Terse: ``?h>`` (see :func:`grade`), ``?>`` or, for a variation, ``kavobu3b>``.
+        """Terse: ``?h>`` (see ``arena.domains.grade``), ``?>`` or, for a variation, ``kavobu3b>``.
 
         ``parent`` wins over ``target``.
         """
         if form == "terse":
-            if parent is not None:
-                return f"{parent}>"
-            return "?>" if target is None else f"?{grade(target)}>"
+            return terse_request(target, parent)
         lines = [
             "Write one problem: a world, a depth, and which of the items of that depth is to be made.",
             "The name of a world is three syllables, each a consonant and a vowel. Its last vowel says",

@@ -9,6 +9,16 @@ GRADES = string.ascii_lowercase
 """The letters, easiest first."""
 
 
+def terse_request(target: float | None, parent: str | None) -> str:
+    """What a proposer of characters is asked: ``?h>``, ``?>``, or the spec to vary and ``>``.
+
+    ``parent`` wins over ``target``.
+    """
+    if parent is not None:
+        return f"{parent}>"
+    return "?>" if target is None else f"?{grade(target)}>"
+
+
 def grade(difficulty: float) -> str:
     """The letter of a difficulty, in the domain's unit.
 

@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 
 from arena.domains.base import Anchor, Domain, Rejected, Solution, register
-from arena.domains.grade import grade
+from arena.domains.grade import terse_request
 from culture.records import Form
 from culture.seeds import generator, short_id
 
@@ -167,14 +167,12 @@ class Transforms(Domain):
 
     # -- proposing ---------------------------------------------------------------------------------
     def brief(self, form: Form, target: float | None, parent: str | None) -> str:
-        """Terse: ``?h>`` (see :func:`grade`), ``?>`` or, for a variation, ``RS1234>``.
+        """Terse: ``?h>`` (see ``arena.domains.grade``), ``?>`` or, for a variation, ``RS1234>``.
 
         ``parent`` wins over ``target``.
         """
         if form == "terse":
-            if parent is not None:
-                return f"{parent}>"
-            return "?>" if target is None else f"?{grade(target)}>"
+            return terse_request(target, parent)
         lines = [
             "Write one problem: a list of operations, a colon, and the string they are applied to from",
             "left to right. The string is all digits or all lowercase letters. The operations are:",
