@@ -9,7 +9,6 @@ notes were read lately) is in ``state_dict``.
 from __future__ import annotations
 
 import sys
-from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,7 +24,6 @@ from culture.edits import (
     check_base,
     note_id,
     revision_id,
-    text_digest,
 )
 from culture.embedding import Embedder
 from culture.finding import Finder
@@ -35,6 +33,7 @@ from culture.reading import NOTHING, Hit, Query, Reader, label, source
 from culture.records import Citation, Json, Note, Revision
 from culture.replay import in_order, last_common, verify
 from culture.seeds import Id, generator
+from culture.shelves import Shelves
 from culture.standing import Standing, Worth
 from culture.store import Store
 
@@ -77,12 +76,7 @@ class Library:
         self._revisions = Store()
         self._merges: dict[str, str] = {}
         self._archived: set[str] = set()
-        self._texts: dict[bytes, tuple[str, ...]] = {}
-        """Notes by the digest of the text that they show, its shelf and its domain."""
-        self._shelves: defaultdict[str, set[str]] = defaultdict(set)
-        self._sources: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-        self._tokens: defaultdict[str, int] = defaultdict(int)
-        """Of the texts that a shelf shows, together."""
+        self._shelves = Shelves()
         self._standing = Standing(config.read_decay)
         self._finder = Finder(config, self._indexed, self._standing.worth, embedder)
 
@@ -206,7 +200,7 @@ class Library:
         own = revision_id(note.note_id, parents, edit.author, edit.round, edit.body)
         if own in self._revisions:
             return self._again(own, new)
-        same = self._texts.get(text_digest(note, edit.body), ())
+        same = self._shelves.same_text(note, edit.body)
         if set(same) - ({note.note_id} if edit.resolves else set()):
             raise LibraryRefused("duplicate", f"expected a new text, got that of note {min(same)}")
         citations = sorted(dict.fromkeys(edit.citations))
@@ -241,16 +235,11 @@ class Library:
         """
         markers: list[Revision] = []
         most_notes, most_tokens = self.config.shelf_budget_notes, self.config.shelf_budget_tokens
-        for shelf in sorted(self._shelves):
-            notes = self._shelves[shelf]
-
-            def over(shelf: str = shelf, notes: set[str] = notes) -> bool:
-                tokens = self._tokens[shelf]
-                return len(notes) > most_notes or (most_tokens is not None and tokens > most_tokens)
-
-            doomed = sorted(notes, key=lambda n: self._rank(n, round)) if over() else []
-            for name in doomed:
-                if not over():
+        for shelf in self._shelves.names():
+            if not self._shelves.over(shelf, most_notes, most_tokens):
+                continue
+            for name in sorted(self._shelves.notes(shelf), key=lambda n: self._rank(n, round)):
+                if not self._shelves.over(shelf, most_notes, most_tokens):
                     break
                 page = self._pages[name]
                 row = self._row(page.note, [page.head], "archived", "", ARCHIVIST, round, None, {})
@@ -324,7 +313,7 @@ class Library:
         if not hits:
             return []
         rng = generator(self.seed, "placebo", *ids)
-        pools = [self._sources.get((domain, place), []) for place in reader.sources()]
+        pools = self._shelves.pools(domain, reader)
         drawn = drawn_from(pools, self.config.placebo_draws, rng)
         shown, bodies = {h.note_id for h in hits}, {h.body for h in hits}
         index = self._finder.index
@@ -455,26 +444,14 @@ class Library:
         self._show(page)
 
     def _show(self, page: _Page) -> None:
-        note, head = page.note, self._revisions[page.head]
-        place, digest = source(note), text_digest(note, head.body)
-        self._texts[digest] = (*self._texts.get(digest, ()), note.note_id)
-        self._shelves[note.shelf].add(note.note_id)
-        self._tokens[note.shelf] += head.tokens
-        insort(self._sources[note.domain, place], note.note_id)
+        note, place = page.note, source(page.note)
+        self._shelves.put(note, place, self._revisions[page.head])
         labels = [label(note.domain, place), label(None, place)]
         self._finder.put(note.note_id, self._indexed(note.note_id), labels)
 
     def _hide(self, page: _Page) -> None:
-        note, head = page.note, self._revisions[page.head]
-        digest = text_digest(note, head.body)
-        others = tuple(name for name in self._texts.pop(digest) if name != note.note_id)
-        if others:
-            self._texts[digest] = others
-        self._shelves[note.shelf].discard(note.note_id)
-        self._tokens[note.shelf] -= head.tokens
-        names = self._sources[note.domain, source(note)]
-        del names[bisect_left(names, note.note_id)]
-        self._finder.drop(note.note_id)
+        self._shelves.drop(page.note, source(page.note), self._revisions[page.head])
+        self._finder.drop(page.note.note_id)
 
     def _indexed(self, name: str) -> str:
         """What a note is found by."""
