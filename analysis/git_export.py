@@ -26,6 +26,7 @@ from dulwich.refs import Ref
 from dulwich.repo import Repo
 
 from analysis.export_folder import ExportError, check_free, filled
+from culture.edits import MARKERS
 from culture.history import committed, library_at
 from culture.library import Library
 from culture.markdown import file_id, front_matter, one_line, page, path_of, slug
@@ -42,7 +43,7 @@ class GitExported:
 
     folder: Path
     commits: dict[str, str]
-    """The commit of each revision, archive markers included: hexadecimal ids by revision id."""
+    """The commit of each revision, markers included: hexadecimal ids by revision id."""
     branches: dict[str, str]
     """The branch of each revision that nothing took up, as ``open/NOTE/REVISION``."""
 
@@ -125,12 +126,12 @@ class _Writer:
             # the text on main is main itself, as a parent
             beside = [p for p in revision.parents if p != self.shown.get(note.note_id)]
             parents = [*([self.main] if self.main else []), *(self.commits[p] for p in beside)]
-            if revision.outcome == "archived":
+            if revision.outcome in MARKERS:
                 parents = parents[:1]
         parents = list(dict.fromkeys(parents))
         tree = self.tree_of(parents[0]) if parents else None
         path = path_of(note)
-        if revision.outcome == "archived":
+        if revision.outcome in MARKERS:
             tree = self._without(tree, path)
         else:
             blob = Blob.from_string(self._text(note, revision).encode())
@@ -146,8 +147,8 @@ class _Writer:
         if revision.outcome == "branch":
             return
         self.main = commit.id
-        if revision.outcome == "archived":
-            del self.shown[note.note_id]
+        if revision.outcome in MARKERS:
+            self.shown.pop(note.note_id, None)
         else:
             self.shown[note.note_id] = revision.revision_id
 
@@ -224,6 +225,8 @@ class _Writer:
         match revision.outcome:
             case "archived":
                 return "archive"
+            case "quarantined":
+                return "quarantine"
             case "branch":
                 return "branch"
             case "merged":

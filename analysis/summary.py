@@ -145,7 +145,9 @@ def _library(connection: duckdb.DuckDBPyConnection) -> Section:
     section = Section("The library")
     (state,) = _one(connection, "SELECT state FROM rounds ORDER BY round DESC LIMIT 1")
     notes = int(json.loads(str(state))["library_size"])
-    (revisions,) = _one(connection, "SELECT count(*) FROM revisions WHERE outcome <> 'archived'")
+    (revisions,) = _one(
+        connection, "SELECT count(*) FROM revisions WHERE outcome NOT IN ('archived', 'quarantined')"
+    )
     section.lines.append(("size", f"{notes} notes on the shelves, {revisions} revisions written"))
     effects = culture_effect(connection)
     for effect in effects:

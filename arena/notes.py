@@ -27,6 +27,7 @@ from arena.note_pages import (
 )
 from arena.run_names import RUNS, Wrong, find
 from culture.catalog import connect
+from culture.edits import MARKERS
 from culture.history import NoSuchRound, blame, diff, hunks
 from culture.note_views import Past, Unknown, opened
 
@@ -84,7 +85,7 @@ def show(run: RunName, note: AnyId, at: At = None, as_json: Json = False, runs: 
 def history(
     run: RunName, note: NoteId, at: At = None, as_json: Json = False, runs: RunsFolder = RUNS
 ) -> None:
-    """All revisions of a note, branches and archive markers too, the oldest first."""
+    """All revisions of a note, branches and markers too, the oldest first."""
     with _past(run, runs, at) as past:
         name = past.note(note)
         rows = past.history(name)
@@ -115,8 +116,9 @@ def blame_command(
     """For every line the revision, the round and the author that brought it in."""
     with _past(run, runs, at) as past:
         revision = past.revision(note)
-        if revision.outcome == "archived":
-            raise Wrong(f"expected a revision with a text, got {revision.revision_id}, an archive marker")
+        if revision.outcome in MARKERS:
+            marker = "an archive" if revision.outcome == "archived" else "a quarantine"
+            raise Wrong(f"expected a revision with a text, got {revision.revision_id}, {marker} marker")
         lines = blame(past.library, revision.revision_id)
         rows = [
             {

@@ -61,6 +61,25 @@ class LibraryConfig(BaseModel):
     whatever matches better, so that new notes get read. A probability, no unit."""
     max_query_terms: int = Field(default=12, ge=1, le=256)
     """A query is cut to its so many rarest terms. In terms."""
+    recheck: bool = True
+    """Whether examples, and lessons where the domain can, are checked by execution when they are written;
+    what is refuted is stored and never in sight. No unit."""
+    quarantine_harmful: bool = False
+    """Whether a note is taken out of sight in an evaluated round once its estimated worth is below zero
+    with an interval that allows for looking at all notes (Bonferroni). It comes back by a text that the
+    re-check confirms, so never without ``recheck``. No unit."""
+    reputation_strength: float = Field(default=0.0, ge=0, le=10)
+    """How much its author's reputation counts when a note is found: a score is multiplied by
+    (reputation / ½) ^ strength; 0 leaves it out. An exponent, no unit."""
+    author_notes_per_round: int | None = Field(default=None, ge=1)
+    """Most texts, new notes and revisions, that one author writes in a round; more are refused. null is
+    any. In texts."""
+    near_duplicate: float | None = Field(default=None, gt=0, le=1)
+    """A text is refused that has this share of its character shingles, or more, in common with another of
+    its shelf and domain; null refuses equal ones only. A Jaccard similarity, no unit."""
+    provenance: bool = False
+    """Whether readers are told, in the natural form, who wrote a note, when, and whether it was confirmed.
+    No unit."""
     placebo_draws: int = Field(default=32, ge=1)
     """Notes drawn at random to choose the placebos of one attempt from. In notes."""
     placebo_relevance: float = Field(default=0.5, gt=0, le=1)

@@ -13,11 +13,15 @@ from culture.seeds import short_id
 
 Kind = Literal["example", "strategy", "lesson", "book", "review", "dispute", "discussion"]
 Target = Literal["note", "problem", "attempt"]
-Outcome = Literal["head", "merged", "branch", "archived"]
+Outcome = Literal["head", "merged", "branch", "archived", "quarantined"]
 
 KINDS: tuple[str, ...] = get_args(Kind)
 TARGETS: tuple[str, ...] = get_args(Target)
 OUTCOMES: tuple[str, ...] = get_args(Outcome)
+MARKERS: frozenset[str] = frozenset({"archived", "quarantined"})
+"""Outcomes of revisions without a text: they take a note out of sight."""
+LIBRARY = "library"
+"""The author of markers."""
 
 PUBLIC = "public"
 """The shelf that a whole topology shares; the others are ``org:NAME`` and ``agent:ID``."""
@@ -31,7 +35,7 @@ class LibraryRefused(Exception):
     """An edit that the library does not take. ``reason`` is a short slug that the log counts by.
 
     Reasons: ``empty``, ``too_long``, ``unencodable``, ``duplicate``, ``kind``, ``shelf``, ``not_owner``,
-    ``citation``, ``identity``, ``unknown_note``, ``unknown_base``.
+    ``citation``, ``identity``, ``unknown_note``, ``unknown_base``, ``flood``, ``near_duplicate``.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -63,6 +67,8 @@ class Edit:
     """Which of its author's edits of the round this is: tells two equal new notes apart."""
     citations: Sequence[tuple[Target, str]] = ()
     evidence: Json = field(default_factory=dict)
+    """``recheck`` in it, ``confirmed`` or ``refuted``, is what execution says of the body; the arena
+    alone puts it there."""
     resolves: Sequence[str] = ()
     """Branches whose text this one takes up; they become its parents beside the base."""
 
@@ -74,7 +80,8 @@ class Written:
     note: Note | None
     """The new note; None where an existing note was edited."""
     revisions: tuple[Revision, ...]
-    """The author's text, and after it the merge of that text with the head where one was made."""
+    """The author's text, and after it the merge of that text with the head where one was made, or the
+    marker that puts a new note in quarantine."""
     citations: tuple[Citation, ...]
     conflict: str | None
     """For a branch: both sides between markers, to be shown to the author who should resolve it."""
@@ -88,7 +95,7 @@ class Written:
 
     @property
     def outcome(self) -> str:
-        """``head``, ``merged`` or ``branch``."""
+        """``head``, ``merged``, ``branch``, or ``quarantined`` for a new note that was refuted."""
         return self.revision.outcome
 
     def add_to(self, rows: RoundRows) -> None:
@@ -164,7 +171,7 @@ def check_base(edit: Edit, note: Note, known: Mapping[str, Revision]) -> None:
         )
     for name in (edit.base_revision_id, *edit.resolves):
         found = None if name is None else known.get(name)
-        if found is None or found.note_id != note.note_id or found.outcome == "archived":
+        if found is None or found.note_id != note.note_id or found.outcome in MARKERS:
             raise LibraryRefused(
                 "unknown_base", f"expected a text of note {note.note_id} that was read, got {name!r}"
             )

@@ -2,7 +2,7 @@
 
 Both are joined by reciprocal rank fusion: a note's score is the sum of 1 / (60 + rank) over the rankings
 that have it, ranks from 1 (Cormack, Clarke and Buettcher 2009). A score can then be weighted by what the
-note is estimated to be worth to its readers.
+note is estimated to be worth to its readers, and by the reputation of its author.
 """
 
 from __future__ import annotations
@@ -42,8 +42,10 @@ class Finder:
         text: Callable[[str], str],
         worth: Callable[[str], float],
         embedder: Embedder | None,
+        factor: Callable[[str], float] = lambda key: 1.0,
     ) -> None:
-        """``text`` gives what a note is found by, ``worth`` its estimated worth in points of success.
+        """``text`` gives what a note is found by, ``worth`` its estimated worth in points of success,
+        ``factor`` its author's reputation as a factor.
 
         Raises ValueError where the configuration needs an embedder and there is none.
         """
@@ -55,6 +57,8 @@ class Finder:
         self.config = config
         self.index = Index(config.max_query_terms, text)
         self._worth = worth
+        self._factor = factor
+        self._weighs = bool(config.worth_strength or config.reputation_strength)
         self._embedder = embedder
         self._vectors = None if embedder is None else Vectors(embedder.dimensions)
         self._text = text
@@ -65,7 +69,7 @@ class Finder:
     @property
     def by_bm25(self) -> bool:
         """Whether scores are those of BM25 alone."""
-        return self._embedder is None and not self.config.worth_strength
+        return self._embedder is None and not self._weighs
 
     def put(self, key: str, text: str, labels: Sequence[str]) -> None:
         """Make ``text`` what is found under ``key``, replacing what was."""
@@ -87,8 +91,8 @@ class Finder:
         With weights the first :data:`DEPTH` are put in order anew and those after them follow as they
         were. ``first``: how many are likely to be looked at; it changes the work done, never the order.
         """
-        found = self._unweighted(query, labels, first if not self.config.worth_strength else DEPTH)
-        if self.config.worth_strength:
+        found = self._unweighted(query, labels, first if not self._weighs else DEPTH)
+        if self._weighs:
             yield from self._weighted(islice(found, DEPTH))
         yield from found
 
@@ -107,8 +111,13 @@ class Finder:
 
     def _weighted(self, found: Iterable[tuple[str, float]]) -> Ranked:
         strength = self.config.worth_strength
+
+        def weight(key: str) -> float:
+            trusted = self._factor(key) if self.config.reputation_strength else 1.0
+            return math.exp(strength * self._worth(key)) * trusted
+
         # a cosine below zero would gain by a weight below one
-        return _ordered((key, max(0.0, s) * math.exp(strength * self._worth(key))) for key, s in found)
+        return _ordered((key, max(0.0, s) * weight(key)) for key, s in found)
 
 
 def _ordered(scores: Iterable[tuple[str, float]]) -> Ranked:

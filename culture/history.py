@@ -14,6 +14,7 @@ from difflib import SequenceMatcher
 from typing import Literal, cast
 
 from culture.config import LibraryConfig
+from culture.edits import MARKERS
 from culture.library import Library
 from culture.loading import Log, load_library, query
 from culture.merging import Merge, alignment, merge
@@ -85,7 +86,7 @@ class Blamed:
 
 
 def blame(library: Library, revision_id: str) -> list[Blamed]:
-    """For every line of a revision, who brought it in; none for an archive marker, which has no text.
+    """For every line of a revision, who brought it in; none for a marker, which has no text.
 
     A revision brings in the lines whose text no parent has. Of a line that several parents have, the
     parent that was the head comes first, as for ``git blame``; a parent with the very same text has all of
@@ -112,7 +113,7 @@ def blame(library: Library, revision_id: str) -> list[Blamed]:
 
 
 def _lines(revision: Revision) -> list[str]:
-    return [] if revision.outcome == "archived" else revision.body.split("\n")
+    return [] if revision.outcome in MARKERS else revision.body.split("\n")
 
 
 def _inherited(

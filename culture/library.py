@@ -1,9 +1,9 @@
 """The library: notes with immutable revisions, merged or branched when edits meet, and found by readers.
 
 A library is a function of its records. Writing makes records and applies them; loading applies the same
-records in the order of their ``library_version``, which numbers the revisions from 1. Archiving a note
-is a revision too, with outcome ``archived`` and an empty body. What is not in the records (how often
-notes were read lately) is in ``state_dict``.
+records in the order of their ``library_version``, which numbers the revisions from 1. Taking a note out of
+sight is a revision too, with outcome ``archived`` or ``quarantined`` and an empty body. What is not in the
+records (how often notes were read lately) is in ``state_dict``.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from itertools import islice
 
 from culture.choosing import chosen, explores
 from culture.config import LibraryConfig
 from culture.edits import (
+    LIBRARY,
+    MARKERS,
     Edit,
     LibraryRefused,
     Outcome,
@@ -27,30 +30,17 @@ from culture.edits import (
 )
 from culture.embedding import Embedder
 from culture.finding import Finder
+from culture.limits import CANDIDATES
 from culture.merging import merge
 from culture.placebo import drawn_from, equal_length, irrelevant
 from culture.reading import NOTHING, Hit, Query, Reader, label, source
 from culture.records import Citation, Json, Note, Revision
-from culture.replay import in_order, last_common, verify
+from culture.replay import head_before, in_order, last_common, verify
 from culture.seeds import Id, generator
 from culture.shelves import Shelves
 from culture.standing import Standing, Worth
-from culture.store import Store
-
-ARCHIVIST = "library"
-"""The author of archive markers."""
-
-
-@dataclass(slots=True)
-class _Page:
-    """What is known of one note, in as little memory as a million of them leave."""
-
-    note: Note
-    head: str
-    history: list[str] = field(default_factory=list)
-    open: tuple[str, ...] = ()
-    """Branches that no later revision takes up, oldest first."""
-    cited: frozenset[str] = NOTHING
+from culture.store import Page, Store
+from culture.trust import Trust, confirmed
 
 
 class Library:
@@ -72,13 +62,15 @@ class Library:
         self.seed = seed
         self._count_tokens = count_tokens
         self._version = 0
-        self._pages: dict[str, _Page] = {}
+        self._pages: dict[str, Page] = {}
         self._revisions = Store()
         self._merges: dict[str, str] = {}
         self._archived: set[str] = set()
         self._shelves = Shelves()
         self._standing = Standing(config.read_decay)
-        self._finder = Finder(config, self._indexed, self._standing.worth, embedder)
+        self.trust = Trust(config)
+        """Quarantined notes and the reputations of authors; to look at, not to change."""
+        self._finder = Finder(config, self._indexed, self._standing.worth, embedder, self._trusted)
 
     @classmethod
     def load(
@@ -136,7 +128,8 @@ class Library:
 
     @property
     def archived(self) -> frozenset[str]:
-        """Notes that are out of sight. All their revisions are kept; a new one brings a note back."""
+        """Notes that are out of sight, quarantined ones too. All their revisions are kept; a new one brings
+        a note back, from quarantine one that was confirmed."""
         return frozenset(self._archived)
 
     def __len__(self) -> int:
@@ -162,7 +155,7 @@ class Library:
         return self._revisions[revision_id]
 
     def history(self, note_id: str) -> list[Revision]:
-        """All revisions of a note, branches and archive markers too, oldest first. Raises KeyError."""
+        """All revisions of a note, branches and markers too, oldest first. Raises KeyError."""
         return [self._revisions[r] for r in self._page(note_id).history]
 
     def branches(self, note_id: str) -> list[Revision]:
@@ -184,8 +177,10 @@ class Library:
         """Store an edit: as the head, merged with a head that has moved, or as a branch.
 
         Where the base is no longer the head, the author's text is stored as a branch first, and the
-        merge, where the lines allow one, takes that branch up. The same edit again gives the same
-        revisions. Raises :class:`LibraryRefused`, and then nothing has changed.
+        merge, where the lines allow one, takes that branch up. A text that was refuted, or that would bring
+        a note back from quarantine without having been confirmed, is a branch and no more; a new note with
+        such a text is put in quarantine. The same edit again gives the same revisions. Raises
+        :class:`LibraryRefused`, and then nothing has changed.
         """
         check(edit, self.config)
         page = self._target(edit)
@@ -203,12 +198,15 @@ class Library:
         same = self._shelves.same_text(note, edit.body)
         if set(same) - ({note.note_id} if edit.resolves else set()):
             raise LibraryRefused("duplicate", f"expected a new text, got that of note {min(same)}")
+        self.trust.limits.check(edit, lambda: self._alike(note, edit.body))
+        held = self.trust.held(edit, note)
+        evidence = edit.evidence if held is None else {**edit.evidence, "held": held}
         citations = sorted(dict.fromkeys(edit.citations))
         stored: list[Revision] = []
 
         def store(parents: list[str], outcome: Outcome, body: str) -> Revision:
             row = self._row(
-                note, parents, outcome, body, edit.author, edit.round, edit.policy_version, edit.evidence
+                note, parents, outcome, body, edit.author, edit.round, edit.policy_version, evidence
             )
             cites = tuple(Citation(row.revision_id, edit.round, kind, to) for kind, to in citations)
             self._apply(new if not stored else None, row, cites)
@@ -216,11 +214,18 @@ class Library:
             return row
 
         conflict = None
-        if page is None or page.head in parents:
+        if page is None or (page.head in parents and held is None):
             store(parents, "head", edit.body)
+            if held is not None:
+                stored += self.quarantine(note.note_id, edit.round, {**edit.evidence, "reason": held})
+        elif held is not None:
+            store(parents, "branch", edit.body)
         else:
             head = page.head
             text, conflict = self._merge(head, parents, edit.body)
+            # lines of two texts that hold need not hold together
+            if confirmed(evidence) and text not in (edit.body, self._revisions[head].body):
+                conflict = text
             branch = store(parents, "branch", edit.body)
             if conflict is None:
                 store([head, branch.revision_id], "merged", text)
@@ -242,10 +247,23 @@ class Library:
                 if not self._shelves.over(shelf, most_notes, most_tokens):
                     break
                 page = self._pages[name]
-                row = self._row(page.note, [page.head], "archived", "", ARCHIVIST, round, None, {})
+                row = self._row(page.note, [page.head], "archived", "", LIBRARY, round, None, {})
                 self._apply(None, row, ())
                 markers.append(row)
         return markers
+
+    def quarantine(self, note_id: str, round: int, evidence: Json) -> list[Revision]:
+        """Put a note out of sight until a confirmed text of it comes; the marker, none where it was so.
+
+        ``evidence``: why, ``reason`` (``refuted`` or ``harmful``) among it. Raises KeyError.
+        """
+        page = self._page(note_id)
+        row = self._row(page.note, [page.head], "quarantined", "", LIBRARY, round, None, evidence)
+        # a head has one marker a round: archived in this one, it is out of sight anyway
+        if note_id in self.trust.quarantined or row.revision_id in self._revisions:
+            return []
+        self._apply(None, row, ())
+        return [row]
 
     def observe_reads(self, counts: Mapping[str, int]) -> None:
         """Count reads by note id, once a round; earlier ones fade by ``read_decay``. Raises KeyError."""
@@ -347,14 +365,27 @@ class Library:
     def _hit(self, name: str, score: float) -> Hit:
         page = self._pages[name]
         head = self._revisions[page.head]
-        return Hit(name, page.head, head.body, score, head.author, page.note.kind, head.tokens)
+        return Hit(
+            name, page.head, head.body, score, head.author, page.note.kind, head.tokens, head.round,
+            confirmed(head.evidence),
+        )  # fmt: skip
 
-    def _page(self, name: str) -> _Page:
+    def _trusted(self, name: str) -> float:
+        """What the score of a note is multiplied by for its author's reputation."""
+        return self.trust.factor(self._revisions[self._pages[name].head].author)
+
+    def _alike(self, note: Note, body: str) -> Iterator[tuple[str, str]]:
+        """Notes on the shelf and of the domain of ``note`` that match ``body`` best, and their texts."""
+        labels = [label(note.domain, place) for place in self._shelves.places(note)]
+        for name, _ in islice(self._finder.index.ranked(body, labels), CANDIDATES):
+            yield name, self._revisions[self._pages[name].head].body
+
+    def _page(self, name: str) -> Page:
         if name not in self._pages:
             raise KeyError(f"expected the id of a note of this library, got {name!r}")
         return self._pages[name]
 
-    def _target(self, edit: Edit) -> _Page | None:
+    def _target(self, edit: Edit) -> Page | None:
         """The page that an edit is of, None for a new note. Raises LibraryRefused."""
         if edit.note_id is None:
             if edit.base_revision_id is not None or edit.resolves:
@@ -382,15 +413,12 @@ class Library:
         conflict = None
         if own in self._merges:
             rows.append(self._revisions[self._merges[own]])
+        elif "held" in rows[0].evidence:
+            marker = revision_id(rows[0].note_id, [own], LIBRARY, rows[0].round, "")
+            rows += [self._revisions[marker]] if marker in self._revisions else []
         elif rows[0].outcome == "branch":
-            page = self._pages[rows[0].note_id]
-            heads = (
-                r
-                for r in (self._revisions[name] for name in page.history)
-                if r.outcome in ("head", "merged") and r.library_version < rows[0].library_version
-            )
-            head = max(heads, key=lambda r: r.library_version)
-            conflict = self._merge(head.revision_id, rows[0].parents, rows[0].body)[1]
+            head = head_before(rows[0], self.history(rows[0].note_id))
+            conflict = self._merge(head.revision_id, rows[0].parents, rows[0].body)[0]
         return Written(note, tuple(rows), self._cited(rows), conflict, repeated=True)
 
     def _cited(self, rows: Iterable[Revision]) -> tuple[Citation, ...]:
@@ -420,15 +448,18 @@ class Library:
             # Of a million notes each would else have names of its own.
             kind, domain, shelf, author = map(sys.intern, (new.kind, new.domain, new.shelf, new.author))
             new = replace(new, kind=kind, domain=domain, shelf=shelf, author=author)
-            self._pages[new.note_id] = _Page(new, row.revision_id)
+            self._pages[new.note_id] = Page(new, row.revision_id)
         page = self._pages[row.note_id]
         self._version = row.library_version
         self._revisions.add(row, citations)
         page.history.append(row.revision_id)
         if citations:
             page.cited |= {c.target_id for c in citations}
-        if row.outcome == "archived":
-            self._hide(page)
+        before = self._revisions[page.head] if row.outcome in MARKERS else None
+        self.trust.take_in(page.note, row, before)
+        if row.outcome in MARKERS:
+            if row.note_id not in self._archived:
+                self._hide(page)
             self._archived.add(row.note_id)
             return
         page.open = tuple(name for name in page.open if name not in row.parents)
@@ -443,13 +474,13 @@ class Library:
         page.head = row.revision_id
         self._show(page)
 
-    def _show(self, page: _Page) -> None:
+    def _show(self, page: Page) -> None:
         note, place = page.note, source(page.note)
         self._shelves.put(note, place, self._revisions[page.head])
         labels = [label(note.domain, place), label(None, place)]
         self._finder.put(note.note_id, self._indexed(note.note_id), labels)
 
-    def _hide(self, page: _Page) -> None:
+    def _hide(self, page: Page) -> None:
         self._shelves.drop(page.note, source(page.note), self._revisions[page.head])
         self._finder.drop(page.note.note_id)
 

@@ -7,10 +7,10 @@ WITH written AS (
 ), notes_then AS (
     SELECT note_id,
         arg_max(revision_id, library_version) FILTER (outcome IN ('head', 'merged')) AS revision_id,
-        arg_max(outcome, library_version) FILTER (outcome <> 'branch') = 'archived' AS archived
+        arg_max(outcome, library_version) FILTER (outcome <> 'branch') IN ('archived', 'quarantined') AS archived
     FROM written GROUP BY note_id
 ), taken_up AS (
-    SELECT DISTINCT unnest(parents) AS revision_id FROM written WHERE outcome <> 'archived'
+    SELECT DISTINCT unnest(parents) AS revision_id FROM written WHERE outcome NOT IN ('archived', 'quarantined')
 ), branches AS (
     SELECT note_id, list(revision_id ORDER BY library_version) AS open_branches
     FROM written ANTI JOIN taken_up USING (revision_id) WHERE outcome = 'branch' GROUP BY note_id
@@ -24,4 +24,4 @@ JOIN lake.notes n USING (note_id)
 JOIN written h USING (revision_id)
 LEFT JOIN branches b ON b.note_id = t.note_id
 ORDER BY n.note_id;
-COMMENT ON MACRO TABLE library_at IS 'One row a note of the library as it was at the end of a round, with its head then, whether it was archived, and the branches that were open.';
+COMMENT ON MACRO TABLE library_at IS 'One row a note of the library as it was at the end of a round, with its head then, whether it was out of sight (archived or quarantined), and the branches that were open.';

@@ -63,6 +63,10 @@ class Hit:
     kind: str
     tokens: int
     """Length of ``body`` by the token counter of the library."""
+    round: int = 0
+    """In which the revision was written."""
+    checked: bool = False
+    """Whether execution confirmed all that it says."""
     explored: bool = False
     """Whether it has the place of a better match, so that it gets read."""
 

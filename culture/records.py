@@ -83,6 +83,8 @@ class Agent:
     persona: str
     policy: str
     neighbours: list[str]
+    hostile: str | None
+    """How it means to do harm, in a study of that; None where it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +227,8 @@ class Revision:
     parents: list[str]
     outcome: str
     """What the write did: ``head`` (the new head), ``merged`` or ``branch`` (the base had moved), or
-    ``archived`` (a marker with an empty body: the note is out of sight until its next head)."""
+    ``archived`` (a marker with an empty body: the note is out of sight until its next head), or
+    ``quarantined`` (the same, until its next head that a re-check confirmed)."""
     body: str
     tokens: int
     evidence: Json

@@ -26,6 +26,15 @@ def ancestors(names: Iterable[str], known: Mapping[str, Revision]) -> set[str]:
     return found
 
 
+def head_before(row: Revision, history: Iterable[Revision]) -> Revision:
+    """The text that readers of a note saw when ``row`` was written; ``history`` is that of the note.
+
+    Raises ValueError where there was none.
+    """
+    earlier = (r for r in history if r.library_version < row.library_version)
+    return max((r for r in earlier if r.outcome in ("head", "merged")), key=lambda r: r.library_version)
+
+
 def in_order(citations: Iterable[Citation]) -> tuple[Citation, ...]:
     """Citations of a revision as a library keeps them: sorted by what is cited."""
     return tuple(sorted(citations, key=lambda c: (c.target_kind, c.target_id)))

@@ -89,7 +89,8 @@ CREATE TABLE agents (
     organisation VARCHAR NOT NULL,
     persona VARCHAR NOT NULL,
     policy VARCHAR NOT NULL,
-    neighbours VARCHAR[] NOT NULL
+    neighbours VARCHAR[] NOT NULL,
+    hostile VARCHAR
 );
 COMMENT ON TABLE agents IS 'One row an agent: an identity in the population, from the round in which it joined.';
 COMMENT ON COLUMN agents.agent_id IS 'Identifier of the agent.';
@@ -97,8 +98,9 @@ COMMENT ON COLUMN agents.round IS 'Round in which the agent joined or was change
 COMMENT ON COLUMN agents.roles IS 'What it may act as: proposer, solver, editor, judge, teacher.';
 COMMENT ON COLUMN agents.organisation IS 'Organisation that it belongs to, whose shelf it shares.';
 COMMENT ON COLUMN agents.persona IS 'Who it is, in words; a prompt of spark has no room for it.';
-COMMENT ON COLUMN agents.policy IS 'Policy whose weights it acts with.';
+COMMENT ON COLUMN agents.policy IS 'Policy whose weights it acts with; empty for a hostile agent that only writes.';
 COMMENT ON COLUMN agents.neighbours IS 'Identifiers of the agents whose shelves the topology lets it see.';
+COMMENT ON COLUMN agents.hostile IS 'How it means to do harm, in a study of that: spam, wrong, inject, copy, ring or poison; NULL where it does not.';
 
 CREATE TABLE policies (
     policy_version VARCHAR NOT NULL,
@@ -304,10 +306,10 @@ COMMENT ON COLUMN revisions.round IS 'Round in which it was written.';
 COMMENT ON COLUMN revisions.author IS 'Agent that wrote it.';
 COMMENT ON COLUMN revisions.policy_version IS 'Policy version that wrote it; NULL where no policy did.';
 COMMENT ON COLUMN revisions.parents IS 'Revisions that it was made from: none for a first text, two for a merge.';
-COMMENT ON COLUMN revisions.outcome IS 'What the write did: head (the new head), merged or branch (the base had moved), or archived (a marker: out of sight until its next head).';
+COMMENT ON COLUMN revisions.outcome IS 'What the write did: head (the new head), merged or branch (the base had moved), archived (a marker: out of sight until its next head), or quarantined (a marker: out of sight until its next head that a re-check confirmed).';
 COMMENT ON COLUMN revisions.body IS 'Text, untrusted.';
 COMMENT ON COLUMN revisions.tokens IS 'Length of the body, in tokens.';
-COMMENT ON COLUMN revisions.evidence IS 'What supports it, as one JSON object.';
+COMMENT ON COLUMN revisions.evidence IS 'What supports it, as one JSON object; recheck is what execution said of the text, held why a text is kept from readers, reason why a note is in quarantine.';
 COMMENT ON COLUMN revisions.library_version IS 'Version of the library that this write made.';
 
 CREATE TABLE citations (

@@ -6,7 +6,7 @@ from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Sequence
 
-from culture.edits import text_digest
+from culture.edits import PUBLIC, text_digest
 from culture.reading import Reader
 from culture.records import Note, Revision
 
@@ -44,6 +44,16 @@ class Shelves:
     def same_text(self, note: Note, body: str) -> tuple[str, ...]:
         """Notes that show ``body`` on the shelf and in the domain of ``note``."""
         return self._texts.get(text_digest(note, body), ())
+
+    def places(self, note: Note) -> list[str]:
+        """The sources of the notes on the shelf and of the domain of ``note``, sorted."""
+        return sorted(
+            place
+            for (domain, place), names in self._pools.items()
+            if names
+            and domain == note.domain
+            and (place.startswith(f"{PUBLIC}:") if note.shelf == PUBLIC else place == note.shelf)
+        )
 
     def names(self) -> list[str]:
         """The shelves there are, sorted."""

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
-from culture.records import Citation, Revision
+from culture.records import Citation, Note, Revision
+
+
+@dataclass(slots=True)
+class Page:
+    """What is known of one note, in as little memory as a million of them leave."""
+
+    note: Note
+    head: str
+    history: list[str] = field(default_factory=list)
+    open: tuple[str, ...] = ()
+    """Branches that no later revision takes up, oldest first."""
+    cited: frozenset[str] = frozenset()
 
 
 class Store(Mapping[str, Revision]):

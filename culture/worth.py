@@ -1,4 +1,4 @@
-"""What notes are worth: the effect of reading a note, an author, a kind or a shelf, from the arms.
+"""What notes are worth: the effect of reading a note, an author, a kind, a shelf or a text, from the arms.
 
 Which attempts read is drawn by lot, but what they read depends on the problem. So attempts of the library's
 arm that were shown a note are compared with control attempts at the same problems in the same rounds: there
@@ -19,11 +19,19 @@ from scipy import stats
 from culture.clustered import LEVEL, interval, matched_difference
 from culture.records import Arm
 
-By = Literal["note", "author", "kind", "shelf"]
+By = Literal["note", "author", "kind", "shelf", "revision"]
+MEASURED: tuple[By, ...] = ("note", "author", "kind", "shelf")
+"""What is measured in evaluated rounds; revisions are only looked at where a note has come back."""
 LEAST = 10
 """Problems with both arms below which no interval is given: Student's t is no guide to fewer clusters."""
 
-_KEYS: dict[By, str] = {"note": "note_id", "author": "v.author", "kind": "n.kind", "shelf": "n.shelf"}
+_KEYS: dict[By, str] = {
+    "note": "note_id",
+    "author": "v.author",
+    "kind": "n.kind",
+    "shelf": "n.shelf",
+    "revision": "revision_id",
+}
 """What is grouped by; a revision's author, not the note's first."""
 
 
@@ -33,7 +41,7 @@ class Worth:
 
     by: By
     key: str
-    """The note's id, the author's, the kind or the shelf."""
+    """The note's id, the author's, the kind, the shelf or the revision's id."""
     difference: float
     """Treatment less control, from -1 to 1."""
     standard_error: float | None
@@ -65,7 +73,7 @@ class Worth:
 def worths(
     connection: duckdb.DuckDBPyConnection, by: By, *, control: Arm = "none", domain: str | None = None
 ) -> list[Worth]:
-    """The worth of every note, author, kind or shelf that was read, the greatest difference first.
+    """The worth of every note, author, kind, shelf or revision that was read, the greatest difference first.
 
     ``control`` is the arm that is compared with: ``none`` asks what reading it does, ``placebo`` what its
     content does. Keys without a problem that has both are left out, attempts that infrastructure lost too.
