@@ -4,8 +4,8 @@ All of it follows from the revisions, taken in one by one: a text says in its ev
 gave (``recheck``), a marker of the outcome ``quarantined`` why a note is out of sight (``reason``).
 
 A note that is quarantined comes back only by a text that was confirmed. Other texts of it are held: kept
-as branches that nothing takes up, as is every text that was refuted. A new note that was refuted, or that says
-what was put in quarantine before, goes there at once.
+as branches that nothing takes up, as is every text that was refuted. A new note that was refuted, or that
+says what was put in quarantine before, goes there at once.
 """
 
 from __future__ import annotations

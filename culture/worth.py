@@ -73,7 +73,7 @@ class Worth:
 def worths(
     connection: duckdb.DuckDBPyConnection, by: By, *, control: Arm = "none", domain: str | None = None
 ) -> list[Worth]:
-    """The worth of every note, author, kind, shelf or revision that was read, the greatest difference first.
+    """The worth of each note, author, kind, shelf or revision that was read, the greatest difference first.
 
     ``control`` is the arm that is compared with: ``none`` asks what reading it does, ``placebo`` what its
     content does. Keys without a problem that has both are left out, attempts that infrastructure lost too.

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from arena.domains.base import Anchor, Domain, Rejected, Solution, register
+from arena.domains.claims import Claim, Stated, stated
 from arena.domains.expression import (
     MAX_DIGITS,
     MAX_OPERATIONS,
@@ -66,6 +67,11 @@ _WRAPPING: Final = " \t\r\"'`*.,;:!()"
 _PROBLEM: Final = re.compile(r"problem:", re.IGNORECASE)
 _SIGNS: Final = str.maketrans({"\u00d7": "*", "\u2212": "-", "\t": " ", "\r": " "})
 _TOLD: Final = {"+": "plus", "-": "minus", "*": "times"}
+_SIGN_OF: Final = {told: operator for operator, told in _TOLD.items()}
+_LESSON: Final = re.compile(r"(-?)([0-9]+) (plus|minus|times) (-?)([0-9]+) is (-?[0-9]+)")
+_POSED: Final = re.compile(r"Compute (.+)\. Answer with the number only\.")
+_NEGATIVE: Final = re.compile(r"\(-([0-9]+)\)")
+_LONG: Final = re.compile(rf"[0-9]{{{MAX_DIGITS + 1},}}")
 
 
 def _integer(text: str) -> str | None:
@@ -79,6 +85,20 @@ def _digits(text: str) -> int:
 def _spaced(expression: str) -> str:
     # A minus after a parenthesis that opens, or first of all, is a sign and not an operator.
     return re.sub(r"(?<=[0-9)])([-+*])", r" \1 ", expression)
+
+
+def _stepwise(text: str) -> str:
+    """A step of a working as a problem: one has no numbers below zero, and no such long ones, but has
+    differences and sums."""
+
+    def parts(digits: str) -> str:
+        if len(digits) <= MAX_DIGITS:
+            return digits
+        return f"({parts(digits[: 1 - MAX_DIGITS])}*1{'0' * (MAX_DIGITS - 1)}+{digits[1 - MAX_DIGITS :]})"
+
+    # a line with so many digits is none of ours
+    short = len(text) <= MAX_DIGITS * MAX_OPERATIONS
+    return _LONG.sub(lambda m: parts(m[0]), _NEGATIVE.sub(r"(0-\1)", text)) if short else text
 
 
 @register
@@ -273,6 +293,42 @@ class Arithmetic(Domain):
         if form == "terse":
             return f"{write(Node(operator, left, right))}={result}"
         return f"{left} {_TOLD[operator]} {right} is {result}"
+
+    def claims(self, body: str, form: Form) -> Stated:
+        """Lines such as ``(3+4)*2=7*2=14`` or ``(3+4)*2=14``, in the natural form also with spaces, and
+        what :meth:`example` and :meth:`lesson` write."""
+        return stated(body, self._line if form == "terse" else self._told)
+
+    def _line(self, line: str) -> list[Claim]:
+        text, *worked = line.split("=")
+        if not worked or _integer(worked[-1]) != worked[-1]:
+            return []
+        try:
+            spec = write(read(_stepwise(text) if len(worked) == 1 else text))
+        except Rejected:
+            return []
+        if len(worked) == 1:
+            return [Claim(spec, worked[0])]
+        whole = spec == text and len(worked) == count(read(spec))
+        return [Claim(spec, worked[-1], tuple(worked))] if whole else []
+
+    def _told(self, part: str) -> list[Claim]:
+        lesson = _LESSON.fullmatch(part)
+        if lesson is not None:
+            below, left, told, below_too, right, result = lesson.groups()
+            a, b = (f"(-{n})" if sign else n for sign, n in ((below, left), (below_too, right)))
+            return self._line(f"{a}{_SIGN_OF[told]}{b}={result}")
+        posed = _POSED.match(part)
+        if posed is None:
+            found = self._line(part.replace(" ", ""))
+            spaced = " = ".join(map(_spaced, part.replace(" ", "").split("=")))
+            return found if part in (spaced, part.replace(" ", "")) else []
+        spec = posed[1].replace(" ", "")
+        worked = [line.removeprefix("= ").replace(" ", "") for line in part.split("\n")[1:-1]]
+        found = self._line("=".join([spec, *worked]))
+        # written anew it is the same, so it says nothing else
+        same = found and part == self.example(spec, Solution(worked[-1], tuple(worked), 0), "natural")
+        return [Claim(c.spec, c.answer, tuple(worked)) for c in found] if same else []
 
     # -- anchors -----------------------------------------------------------------------------------
     def anchors(self, per_cell: int) -> list[Anchor]:

@@ -16,6 +16,7 @@ from typing import Protocol
 
 import numpy as np
 
+from arena.domains.claims import Claim, Stated
 from culture.edits import Kind
 from culture.records import Form, Verdict
 
@@ -238,6 +239,27 @@ class Domain(ABC):
         did not, as a note of ``kind`` (``example`` or ``lesson``); one line in the terse form. None where
         there is nothing to tell. One-step domains have :meth:`example` and :meth:`lesson`."""
         return None
+
+    def claims(self, body: str, form: Form) -> Stated | None:
+        """What a note states that execution can decide, and what it says besides; None where the domain has
+        no such statements. Of its own examples and lessons nothing is left besides."""
+        return None
+
+    def refuted(self, claims: Sequence[Claim], sandbox: Executor) -> list[str | Rejected | None]:
+        """What execution says against each claim, in order; None where it holds, and a Rejected where
+        execution came to nothing."""
+        found: list[str | Rejected | None] = []
+        for claim, solution in zip(claims, self.solve([c.spec for c in claims], sandbox), strict=True):
+            if isinstance(solution, Rejected):
+                found.append(solution)
+            elif not self.check(claim.spec, solution.answer, claim.answer):
+                found.append(f"{claim.spec} gives {solution.answer}, not {claim.answer}")
+            elif claim.worked and claim.worked != solution.worked:
+                told, right = " then ".join(claim.worked), " then ".join(solution.worked)
+                found.append(f"{claim.spec} is worked {right}, not {told}")
+            else:
+                found.append(None)
+        return found
 
     # -- anchors -----------------------------------------------------------------------------------
     @abstractmethod

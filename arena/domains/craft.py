@@ -29,6 +29,7 @@ from typing import Final
 import numpy as np
 
 from arena.domains.base import Account, Anchor, Domain, Executor, Rejected, Solution, Turn, register
+from arena.domains.claims import Claim, Stated, stated
 from arena.domains.crafting import Goal, Played, read_spec
 from arena.domains.grade import terse_request
 from arena.domains.recipes import (
@@ -41,9 +42,11 @@ from arena.domains.recipes import (
     Pair,
     breadth,
     held_out,
+    mixed,
     new_name,
     pair,
     path,
+    tree,
 )
 from culture.edits import Kind
 from culture.records import Form
@@ -366,6 +369,24 @@ class Craft(Domain):
         reached = depths[deepest[0]] if deepest else 0
         return Account(_terms(world, deepest, range(reached, 0, -1)), _line(world, tried, form))
 
+    def claims(self, body: str, form: Form) -> Stated:
+        """What a line says that pairs give in the world that it names. A line that names none says nothing
+        of any, and what holds in a world that is kept for the anchors is not told."""
+        return stated(body, lambda line: _facts(line, form))
+
+    def refuted(self, claims: Sequence[Claim], sandbox: Executor) -> list[str | Rejected | None]:
+        """Against the world itself, as attempts are stepped: no program says what a world holds."""
+        found: list[str | Rejected | None] = []
+        for claim in claims:
+            world, _, parts = claim.spec.partition(" ")
+            depths, (a, b) = tree(world, MAX_DEPTH).depths, re.findall(ITEM, parts)
+            there = a in depths and b in depths
+            made = mixed(world, pair(a, b), depths) or "" if there else ""
+            right = there and made == claim.answer
+            gives = f"gives {made or 'nothing'}" if there else "has no such items"
+            found.append(None if right else f"{claim.spec} {gives}, not {claim.answer or 'nothing'}")
+        return found
+
     # -- anchors -----------------------------------------------------------------------------------
     def anchors(self, per_cell: int) -> list[Anchor]:
         """``per_cell`` problems in each cell ``{depth}x{breadth}``, with ``+`` those with a page, all of
@@ -428,6 +449,21 @@ def _told(prompt: str, world: str, form: Form) -> Iterable[tuple[str, Pair]]:
             entry = _ENTRY.fullmatch(piece)
             if entry is not None and entry.group(1):
                 yield entry.group(1).lower(), pair(entry.group(2), entry.group(3))
+
+
+def _facts(line: str, form: Form) -> list[Claim]:
+    """A claim for each pair of a line that is one of a page, and of nothing else."""
+    match = (_LINE if form == "terse" else _TOLD_LINE).fullmatch(line)
+    if match is None or held_out(match[1]):
+        return []
+    if form == "terse":
+        read = [e for e in map(_ENTRY.fullmatch, match[2].split(";")) if e is not None]
+        facts = [((e[2], e[3]), e[1].lower() if e[1] else None) for e in read]
+    else:
+        told = _TOLD_ENTRY.findall(match[2])
+        facts = [((a, b), None if made == "nothing" else made) for a, b, made in told]
+    same = line == _line(match[1], facts, form)
+    return [Claim(f"{match[1]} {a}{b}", made or "") for (a, b), made in facts] if same else []
 
 
 def _mixes(action: str, form: Form) -> list[Pair]:

@@ -11,7 +11,7 @@ The natural form of a proposal names the operations: ``reverse, sort: 1234``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -19,6 +19,7 @@ from typing import Final
 import numpy as np
 
 from arena.domains.base import Anchor, Domain, Rejected, Solution, register
+from arena.domains.claims import Claim, Stated, stated
 from arena.domains.grade import terse_request
 from culture.records import Form
 from culture.seeds import generator, short_id
@@ -121,6 +122,9 @@ _NATURAL: Final = re.compile(r"(?:[Pp]roblem:\s*)?([A-Za-z ]+(?:,[A-Za-z ]+)*): 
 _ANSWER: Final = re.compile(r"[0-9]+|[a-z]+")
 _ANSWER_LINE: Final = re.compile(r"^[^\w\n]*answer[^\w\n]*:(.*)$", re.IGNORECASE | re.MULTILINE)
 _WRAPPING: Final = " \t\r\"'`*.,;:!"
+_SINGLE: Final = re.compile(rf"([{LETTERS_OF_OPERATIONS}])([0-9]|[a-z])")
+_LESSON: Final = re.compile(r"([a-z ]+): ([0-9]+|[a-z]+) becomes ([0-9]+|[a-z]+)")
+_POSED: Final = re.compile(r"Start with the text ([0-9]+|[a-z]+)\. ")
 
 
 def split(spec: str) -> tuple[str, str]:
@@ -350,9 +354,12 @@ class Transforms(Domain):
         """Terse: ``S4321=1234`` for ``RS1234=``. Natural: a line a step, then ``Answer: 1234``."""
         operations, _ = split(spec)
         if form == "terse":
-            return "=".join(operations[i + 1 :] + s for i, s in enumerate(solution.worked))
+            return self._worked(operations, solution.worked)
         lines = [f"{OPERATIONS[o].name}: {s}" for o, s in zip(operations, solution.worked, strict=True)]
         return "\n".join([*lines, f"Answer: {solution.answer}"])
+
+    def _worked(self, operations: str, worked: Sequence[str]) -> str:
+        return "=".join(operations[i + 1 :] + s for i, s in enumerate(worked))
 
     def read_answer(self, completion: str, form: Form) -> str | None:
         """Terse: what follows the last ``=`` of the first line, or the line itself where there is none.
@@ -388,6 +395,46 @@ class Transforms(Domain):
         if form == "terse":
             return f"{letter}{old}={new}"
         return f"{OPERATIONS[letter].name}: {old} becomes {new}"
+
+    def claims(self, body: str, form: Form) -> Stated:
+        """Lines such as ``RS1234=S4321=1234`` or ``RS1234=1234``, in the natural form also what
+        :meth:`example` and :meth:`lesson` write."""
+        return stated(body, self._line if form == "terse" else self._told)
+
+    def _line(self, line: str) -> list[Claim]:
+        spec, *rest = line.split("=")
+        worked = tuple(text.lstrip(LETTERS_OF_OPERATIONS) for text in rest)
+        if not worked or not all(map(_ANSWER.fullmatch, worked)):
+            return []
+        if len(rest) == 1 and (single := _SINGLE.fullmatch(spec)) is not None:
+            # too short for a problem, but with a drop before it it is one
+            spec = f"D{single[1]}{single[2]}{single[2]}"
+        try:
+            operations, _ = split(spec)
+        except Rejected:
+            return []
+        if rest == [worked[0]]:
+            return [Claim(spec, worked[0])]
+        whole = len(worked) == len(operations) and line == f"{spec}={self._worked(operations, worked)}"
+        return [Claim(spec, worked[-1], worked)] if whole else []
+
+    def _told(self, part: str) -> list[Claim]:
+        lesson = _LESSON.fullmatch(part)
+        if lesson is not None and lesson[1] in _BY_NAME:
+            return self._line(f"{_BY_NAME[lesson[1]]}{lesson[2]}={lesson[3]}")
+        posed = _POSED.match(part)
+        if posed is None:
+            return self._line(part)
+        steps = [line.partition(": ") for line in part.split("\n")[1:-1]]
+        spec = "".join(_BY_NAME.get(name, "?") for name, _, _ in steps) + posed[1]
+        worked = tuple(text for _, _, text in steps)
+        try:
+            split(spec)
+        except Rejected:
+            return []
+        # written anew it is the same, so it says nothing else
+        same = part == self.example(spec, Solution(worked[-1], worked, 0), "natural")
+        return [Claim(spec, worked[-1], worked)] if same else []
 
     # -- anchors -----------------------------------------------------------------------------------
     def anchors(self, per_cell: int) -> list[Anchor]:
