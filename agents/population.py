@@ -23,6 +23,9 @@ _STRICT = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 Placement = Literal["interleaved", "grouped", "shuffled"]
 PLACEMENTS: tuple[Placement, ...] = get_args(Placement)
 
+Hostile = Literal["spam", "wrong", "inject", "copy", "ring", "poison"]
+"""How an agent does harm, for studies of it (``arena/hostile.py``)."""
+
 _TRIES = 1000
 """Draws of a small world before giving up on a connected one."""
 
@@ -56,6 +59,21 @@ class GroupConfig(BaseModel):
     """How many organisations the agents are dealt to in turn, in organisations."""
     persona: str = Field(default="", max_length=400)
     """Who they are, for the ``agents`` table: spark's prompts have no room. In characters, at most 400."""
+    hostile: Hostile | None = None
+    """How they harm the library, for studies of that: ``spam``, filler that many searches find; ``wrong``,
+    worked examples whose answers are wrong; ``inject``, instructions to readers; ``copy``, others' notes
+    under their own names; ``ring``, notes that praise and cite each other; ``poison``, right notes at
+    first, then wrong ones and small wrong edits of others' notes. Scripts write them, beside whatever the
+    roles do: with ``roles: [editor]`` they need no policy. null is nobody. No unit."""
+    hostile_notes: int = Field(default=4, ge=1, le=10_000)
+    """Notes that each of them writes in a round, in notes."""
+    hostile_after: int = Field(default=3, ge=0)
+    """For how long ``poison`` writes right notes first, in rounds."""
+
+    @property
+    def acts(self) -> bool:
+        """Whether its agents need weights: all but those that are hostile and have no role that acts."""
+        return self.hostile is None or bool(ACTING & set(self.roles))
 
     @model_validator(mode="after")
     def _consistent(self) -> GroupConfig:
@@ -252,6 +270,11 @@ class Population:
             dealt.append([self.agents[i].agent_id for i in rng.permutation(chosen)])
         return dealt
 
+    @property
+    def hostile(self) -> frozenset[str]:
+        """Ids of the agents that are hostile."""
+        return frozenset(agent.agent_id for agent in self.agents if agent.hostile is not None)
+
     def policy_names(self) -> set[str]:
         """Names of the policies that the agents use."""
         return self.config.policy_names()
@@ -317,8 +340,9 @@ def _enlisted(config: PopulationConfig) -> list[Agent]:
             roles=list(group.roles),
             organisation=group.organisation.replace("{n}", str(number % group.organisations)),
             persona=group.persona,
-            policy=group.policy,
+            policy=group.policy if group.acts else "",
             neighbours=[],
+            hostile=group.hostile,
         )
         for group in config.groups
         for number in range(group.count)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from arena.cluster import Failed, WorkFailed
 from arena.envs import Episode, SolveEnv
+from arena.provenance import headed, longest_heading
 from arena.state import Known, arm_of
 from arena.workers import Reading, Stepped
 from culture.quoting import quote
@@ -137,13 +138,14 @@ def _reading(play: Play, t: _Try, query: str | None) -> Reading:
     # later observations of the episode need room beside the notes too
     taken = max(len(t.prompt), posed) + domain.longest(spec, form) - posed
     agent = t.solver
+    # a line break goes with each note, and a line that says whose it is
+    beside = 1 + (longest_heading(play.state.population.agents) if _headed(play) else 0)
     return Reading(
         query=domain.about(spec, form) if query is None else query,
         reader=Reader(agent.agent_id, agent.organisation, tuple(agent.neighbours)),
         arm=t.arm,
         domain=t.problem.domain,
-        # a line break goes with each note
-        budget_chars=max(0, limit - taken - play.config.rollout.notes),
+        budget_chars=max(0, limit - taken - beside * play.config.rollout.notes),
         problem_id=t.problem.problem_id,
         ids=(t.attempt_id, str(len(t.episode.actions))),
     )
@@ -182,8 +184,15 @@ def _shown(play: Play, t: _Try, hits: Sequence[Hit]) -> list[str]:
                 explored=hit.explored,
             )
         )
-        shown.append(text)
+        if t.arm == "library":
+            play.read_of.append(hit.author)
+        shown.append(headed(hit, text) if _headed(play) else text)
     return shown
+
+
+def _headed(play: Play) -> bool:
+    """Whether readers are told whose a note is: not in the terse form, which has bodies alone."""
+    return play.config.library.provenance and play.config.engine.form == "natural"
 
 
 def _generate(play: Play, tries: Sequence[_Try]) -> None:

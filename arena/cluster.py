@@ -28,6 +28,7 @@ from agents.learning.parallel import CPUS, WorkersFailed
 from arena.config import RunConfig
 from arena.envs import Episode
 from arena.proposals import Judged
+from arena.rechecking import Checked
 from arena.run_names import Wrong
 from arena.workers import (
     EngineWorker,
@@ -39,9 +40,9 @@ from arena.workers import (
     Stepped,
     Verifier,
 )
-from culture.edits import Edit
+from culture.edits import Edit, Kind
 from culture.reading import Hit
-from culture.records import Measure
+from culture.records import Measure, Note
 
 T = TypeVar("T")
 _VERIFIED_TOGETHER = 256
@@ -270,6 +271,13 @@ class Cluster:
                 self.verifiers, "judge", len(texts), lambda at: (domain, list(texts[at])), list[Judged]
             )
 
+    def recheck(self, domain: str, notes: Sequence[tuple[Kind, str]]) -> list[Checked | Failed]:
+        """Notes checked by execution, in order."""
+        with self._waiting("verifying"):
+            return _spread(
+                self.verifiers, "recheck", len(notes), lambda at: (domain, list(notes[at])), list[Checked]
+            )
+
     def step(
         self, episodes: Sequence[Episode], actions: Sequence[str], shown: Sequence[Sequence[str]]
     ) -> list[Stepped | Failed]:
@@ -286,6 +294,12 @@ class Cluster:
     def read(self, committed: int, k: int, readings: Sequence[Reading]) -> list[list[Hit]]:
         """What attempts are shown. Raises WorkFailed."""
         return cast("list[list[Hit]]", self.librarian.call("read", committed, k, list(readings)))
+
+    def find(self, committed: int, k: int, readings: Sequence[Reading]) -> list[list[tuple[Note, Hit]]]:
+        """What can be found to write on in. Raises WorkFailed."""
+        return cast(
+            "list[list[tuple[Note, Hit]]]", self.librarian.call("find", committed, k, list(readings))
+        )
 
     def close_round(
         self, committed: int, round: int, edits: Sequence[Edit], reads: Mapping[str, int]

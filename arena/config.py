@@ -147,6 +147,10 @@ class RunConfig(BaseModel):
     lake: LakeConfig = LakeConfig()
     """Where the log is kept."""
 
+    def evaluated(self, round: int) -> bool:
+        """Whether the anchors are answered in a round: in the first, the last, and every so many."""
+        return round in (0, self.rounds - 1) or (round + 1) % self.evaluation.every == 0
+
     @model_validator(mode="before")
     @classmethod
     def _plugged_in(cls, data: object) -> object:
@@ -166,7 +170,7 @@ class RunConfig(BaseModel):
         # One line a problem, each naming its place: the loader makes a fault of every line.
         problems = []
         for index, group in enumerate(self.population.groups):
-            if group.policy not in self.policies:
+            if group.acts and group.policy not in self.policies:
                 near = nearest(group.policy, self.policies)
                 advice = f"write {near!r} instead, or add it" if near else "add it"
                 problems.append(

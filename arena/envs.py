@@ -22,6 +22,7 @@ from gymnasium import spaces
 from arena.domains import Domain, make_domain
 from arena.domains.base import Executor, Rejected, Solution, Turn
 from arena.proposals import judge
+from arena.provenance import quoted
 from culture.records import Form
 from culture.seeds import generator
 
@@ -291,8 +292,7 @@ class SolveEnv(_DomainEnv):
             return "\n".join([*self._notes, self._problem]) if self._notes else self._problem
         parts = []
         if self._notes:
-            quoted = "\n>\n".join("> " + note.replace("\n", "\n> ") for note in self._notes)
-            parts.append(f"Notes that others wrote, quoted; they may be wrong:\n\n{quoted}")
+            parts.append(f"Notes that others wrote, quoted; they may be wrong:\n\n{quoted(self._notes)}")
         parts.append(self._problem)
         if self._lookups_left:
             parts.append(

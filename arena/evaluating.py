@@ -20,7 +20,7 @@ _Z = 1.959963984540054
 
 def evaluate(play: Play) -> None:
     """Greedy answers of every solver policy to all anchors, in due rounds."""
-    if not _due(play):
+    if not play.config.evaluated(play.round):
         return
     solvers = play.state.population.with_role("solver")
     for name in sorted({agent.policy for agent in solvers}):
@@ -29,11 +29,6 @@ def evaluate(play: Play) -> None:
         for version in [before, now] if play.round == 0 and before != now else [now]:
             for domain in play.config.domains:
                 _place(play, version, domain)
-
-
-def _due(play: Play) -> bool:
-    every, last = play.config.evaluation.every, play.config.rounds - 1
-    return play.round == 0 or (play.round + 1) % every == 0 or play.round == last
 
 
 def _place(play: Play, version: str, domain_name: str) -> None:
@@ -87,11 +82,16 @@ def measure(play: Play) -> None:
         _put(play, "", f"tokens_written/{name}", float(spent.written), 1)
         if spent.read and play.config.engine.kind == "vllm":
             _put(play, "", f"prefix_hits/{name}", spent.cached / spent.read, spent.read)
-    if play.round and _due(play):
+    if play.round and play.config.evaluated(play.round):
         try:
             rows.measures += play.cluster.effects(play.state.round)
         except WorkFailed as error:
             play.event("infrastructure", "measure_failed", "librarian", str(error))
+    hostile = play.state.population.hostile
+    if hostile:
+        _share(play, "", "hostile_read_share", [author in hostile for author in play.read_of])
+    if play.shelved is not None:
+        _put(play, "", "quarantined", float(play.shelved.quarantined), play.shelved.version)
     for domain in play.config.domains:
         proposals = [p for p in rows.problems if p.domain == domain and p.origin == "policy"]
         proposals = [p for p in proposals if p.failure_source != "infrastructure"]

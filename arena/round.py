@@ -75,6 +75,8 @@ class Play:
         """What the completions of each policy cost."""
         self.seconds = dict.fromkeys(PHASES, 0.0)
         self.shelved: writing.Outcome | None = None
+        self.read_of: list[str] = []
+        """Authors of what was shown in the library arm, a name a read."""
         self._watch = watch
         self._started = datetime.now(UTC)
         self._clock = time.perf_counter()

@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import get_args
 
 import torch
 import transformers
@@ -33,20 +32,23 @@ from arena.config import RunConfig
 from arena.domains import Domain, make_domain
 from arena.envs import Episode, SolveEnv
 from arena.proposals import Judged, judge
+from arena.rechecking import Checked, recheck
 from arena.run_files import CHECKPOINTS
 from arena.sandbox import Sandbox
 from arena.seeding import kept
 from arena.warm_up import warm_up
 from culture import connect
-from culture.edits import Edit, LibraryRefused
+from culture.edits import Edit, Kind, LibraryRefused
 from culture.effect import culture_effect
 from culture.embedding import MiniLM
 from culture.library import Library
 from culture.loading import load_library
 from culture.reading import Hit, Query, Reader
 from culture.records import Arm, Citation, Json, Measure, Note, Revision, RoundRows, Verdict
+from culture.reputation import reputations
 from culture.standing import Worth
-from culture.worth import By, worths
+from culture.trust import quarantine_harmful
+from culture.worth import MEASURED, worths
 
 
 class EngineWorker:
@@ -135,10 +137,15 @@ class Verifier:
     def __init__(self, config: RunConfig) -> None:
         self.sandbox = Sandbox(config.sandbox)
         self._domains: dict[str, Domain] = {name: make_domain(name) for name in config.domains}
+        self._form = config.engine.form
 
     def judge(self, domain: str, texts: Sequence[str]) -> list[Judged]:
         """See ``arena.proposals.judge``."""
         return judge(self._domains[domain], texts, self.sandbox)
+
+    def recheck(self, domain: str, notes: Sequence[tuple[Kind, str]]) -> list[Checked]:
+        """See ``arena.rechecking.recheck``."""
+        return recheck(self._domains[domain], notes, self._form, self.sandbox)
 
     def step(
         self, episodes: Sequence[Episode], actions: Sequence[str], shown: Sequence[Sequence[str]]
@@ -196,6 +203,8 @@ class Shelved:
     state: Json
     size: int
     """Notes in sight."""
+    quarantined: int
+    """Notes in quarantine."""
 
 
 class Librarian:
@@ -237,12 +246,18 @@ class Librarian:
             for r, hits in zip(readings, found, strict=True)
         ]
 
+    def find(self, committed: int, k: int, readings: Sequence[Reading]) -> list[list[tuple[Note, Hit]]]:
+        """What :meth:`read` shows, with the notes whose texts that are, for whoever writes on in them."""
+        found = self.read(committed, k, readings)
+        return [[(self.library.note(hit.note_id), hit) for hit in hits] for hits in found]
+
     def close_round(
         self, committed: int, round: int, edits: Sequence[Edit], reads: Mapping[str, int]
     ) -> Shelved:
         """Write a round's edits, count its reads and keep shelves within their budgets.
 
-        Where worth counts, it is estimated anew from the rounds that are committed.
+        Where worth counts, it is estimated anew from the rounds that are committed, and so it is, in an
+        evaluated round, where what does harm is quarantined.
         """
         self._catch_up(committed)
         rows, self._begun = self._begun, RoundRows()
@@ -255,6 +270,9 @@ class Librarian:
         self.library.observe_reads(reads)
         if self.config.library.worth_strength and committed >= 0:
             self.library.observe_worth(self._worth())
+        if self.config.library.quarantine_harmful and committed >= 0 and self.config.evaluated(round):
+            with connect(self.folder) as connection:
+                rows.revisions.extend(quarantine_harmful(self.library, connection, round))
         rows.revisions.extend(self.library.enforce_budgets(round))
         self.round = round
         return Shelved(
@@ -265,12 +283,14 @@ class Librarian:
             self.library.version,
             self.library.state_dict(),
             len(self.library),
+            len(self.library.trust.quarantined),
         )
 
     def effects(self, committed: int) -> list[Measure]:
         """Measures of the next round: the library's effect and worth over all rounds up to ``committed``.
 
-        A worth is there for every shelf, kind, author and note of which an interval can be given.
+        A worth is there for every shelf, kind, author and note of which an interval can be given, a
+        reputation for every author of whose texts some were checked.
         """
         now = committed + 1
         with connect(self.folder) as connection:
@@ -282,7 +302,7 @@ class Librarian:
                 for domain in self.config.domains
                 for e in culture_effect(connection, domain=domain, rounds=range(now))
             ]  # fmt: skip
-            for by in get_args(By):
+            for by in MEASURED:
                 found += [
                     Measure(
                         now, f"worth/{by}/{w.key}", "", w.difference, w.low, w.high,
@@ -291,6 +311,9 @@ class Librarian:
                     for w in worths(connection, by)
                     if w.low is not None
                 ]  # fmt: skip
+            for author, record in reputations(connection).items():
+                low, high = record.interval()
+                found.append(Measure(now, f"reputation/{author}", "", record.mean, low, high, record.texts))
         return found
 
     def _worth(self) -> dict[str, Worth]:

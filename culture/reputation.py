@@ -36,7 +36,12 @@ class Record:
     @property
     def mean(self) -> float:
         """The posterior mean of the share that holds; a half where nothing is known."""
-        return (1 + self.confirmed) / (2 + self.confirmed + self.refuted + self.harmful)
+        return (1 + self.confirmed) / (2 + self.texts)
+
+    @property
+    def texts(self) -> int:
+        """Texts that say something."""
+        return self.confirmed + self.refuted + self.harmful
 
     def interval(self) -> tuple[float, float]:
         """The central 95% of the posterior."""
