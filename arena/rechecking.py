@@ -7,11 +7,11 @@ unchecked where it says more than its claims. Where a domain has no claims nothi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from arena.domains.base import Domain, Executor
+from arena.domains.base import Domain, Executor, Rejected
 from arena.domains.claims import Claim, Stated
 from culture.edits import Kind
 from culture.records import Form
@@ -43,7 +43,7 @@ def recheck(
     return [_judged(kind, s, against) for (kind, _), s in zip(notes, taken_apart, strict=True)]
 
 
-def _judged(kind: Kind, said: Stated | None, against: dict[Claim, str | Exception | None]) -> Checked:
+def _judged(kind: Kind, said: Stated | None, against: Mapping[Claim, str | Rejected | None]) -> Checked:
     if said is None:
         return Checked("unchecked", "the domain has nothing that execution could decide")
     found = [against[claim] for claim in said.claims]

@@ -41,13 +41,13 @@ from culture import connect
 from culture.edits import Edit, Kind, LibraryRefused
 from culture.effect import culture_effect
 from culture.embedding import MiniLM
+from culture.harm import quarantine_harmful
 from culture.library import Library
 from culture.loading import load_library
 from culture.reading import Hit, Query, Reader
 from culture.records import Arm, Citation, Json, Measure, Note, Revision, RoundRows, Verdict
 from culture.reputation import reputations
 from culture.standing import Worth
-from culture.trust import quarantine_harmful
 from culture.worth import MEASURED, worths
 
 

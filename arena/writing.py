@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from arena import hostile, trusting
 from arena.cluster import WorkFailed
 from arena.domains.base import Account, Domain, Solution
 from culture.edits import PUBLIC, Edit, Kind
@@ -29,11 +30,12 @@ class Outcome:
     version: int
     state: Json
     size: int
+    quarantined: int
 
 
 def write(play: Play, attempts: Sequence[Attempt]) -> Outcome | None:
     """Write the round's notes; None where the librarian could not be had, and nothing was written."""
-    edits = _edits(play, attempts)
+    edits = trusting.rechecked(play, [*_edits(play, attempts), *hostile.edits(play)])
     reads = Counter(r.note_id for r in play.rows.reads if r.note_id != FILLER)
     try:
         shelved = play.cluster.close_round(play.state.round, play.round, edits, reads)
@@ -43,9 +45,8 @@ def write(play: Play, attempts: Sequence[Attempt]) -> Outcome | None:
     play.rows.notes += shelved.notes
     play.rows.revisions += shelved.revisions
     play.rows.citations += shelved.citations
-    for index, reason, detail in shelved.refused:
-        play.event("library", f"refused:{reason}", edits[index].author, detail)
-    return Outcome(shelved.version, shelved.state, shelved.size)
+    trusting.tell(play, edits, shelved)
+    return Outcome(shelved.version, shelved.state, shelved.size, shelved.quarantined)
 
 
 def _edits(play: Play, attempts: Sequence[Attempt]) -> list[Edit]:

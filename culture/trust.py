@@ -10,19 +10,13 @@ says what was put in quarantine before, goes there at once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
-import duckdb
+from typing import Literal
 
 from culture.config import LibraryConfig
 from culture.edits import MARKERS, Edit, text_digest
 from culture.limits import Limits
 from culture.records import Json, Note, Revision
 from culture.reputation import Reputation, sign
-from culture.worth import worths
-
-if TYPE_CHECKING:
-    from culture.library import Library
 
 Held = Literal["refuted", "quarantined"]
 
@@ -65,36 +59,6 @@ class Trust:
     def factor(self, author: str) -> float:
         """What the score of a note is multiplied by for who wrote what it shows."""
         return self.reputation.factor(author, self._strength)
-
-
-def quarantine_harmful(
-    library: Library, connection: duckdb.DuckDBPyConnection, round: int
-) -> list[Revision]:
-    """Quarantine the notes of which it is told that reading them does harm; the markers made.
-
-    Told it is where the interval of a note's worth that holds for all notes together lies below zero. Of a
-    note that came back from quarantine, what its text now is worth counts, not what others of it were.
-    ``connection`` is to the log of the committed rounds.
-    """
-    found = [
-        (w.key, w)
-        for w in worths(connection, "note")
-        if w.key not in library.trust.quarantined and w.key not in library.trust.returned
-    ]
-    if library.trust.returned:
-        heads = {library.head(name).revision_id: name for name in sorted(library.trust.returned)}
-        texts = worths(connection, "revision")
-        found += [(heads[w.key], w) for w in texts if w.key in heads]
-    markers: list[Revision] = []
-    for name, w in sorted(found, key=lambda pair: pair[0]):
-        if w.corrected_high is None or w.corrected_low is None or w.corrected_high >= 0:
-            continue
-        evidence: Json = {
-            "reason": "harmful", "difference": w.difference, "low": w.corrected_low,
-            "high": w.corrected_high, "treated": w.treated, "controls": w.controls, "problems": w.problems,
-        }  # fmt: skip
-        markers += library.quarantine(name, round, evidence)
-    return markers
 
 
 def confirmed(evidence: Json) -> bool:

@@ -1,0 +1,52 @@
+"""What is checked of a round's texts before they are shelved, and what is told of those that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from arena.cluster import Failed
+from arena.rechecking import RECHECKED, Checked
+from culture.edits import Edit
+from culture.records import Json
+
+if TYPE_CHECKING:
+    from arena.round import Play
+    from arena.workers import Shelved
+
+
+def rechecked(play: Play, edits: Sequence[Edit]) -> list[Edit]:
+    """The edits with what execution says of them as evidence; nothing else can say it.
+
+    Those that a verifier was lost with are unchecked.
+    """
+    said: dict[int, Checked | Failed] = {}
+    if play.config.library.recheck:
+        for domain in play.config.domains:
+            at = [i for i, e in enumerate(edits) if e.domain == domain and e.kind in RECHECKED]
+            notes = [(edits[i].kind, edits[i].body) for i in at]
+            said |= zip(at, play.cluster.recheck(domain, notes), strict=True)
+    found = []
+    for index, edit in enumerate(edits):
+        evidence: Json = {name: value for name, value in edit.evidence.items() if name != "recheck"}
+        checked = said.get(index)
+        if isinstance(checked, Failed):
+            play.event("infrastructure", "recheck_lost", edit.author, checked.detail)
+        elif checked is not None:
+            evidence["recheck"] = checked.verdict
+            if checked.verdict == "refuted":
+                evidence["detail"] = checked.detail
+                play.event("solver", "refuted", edit.author, checked.detail)
+        found.append(replace(edit, evidence=evidence))
+    return found
+
+
+def tell(play: Play, edits: Sequence[Edit], shelved: Shelved) -> None:
+    """Events of what the library refused, with the texts, which stand nowhere else, and of what it hid."""
+    for index, reason, detail in shelved.refused:
+        text = "" if reason == "duplicate" else f"; the text: {edits[index].body}"
+        play.event("library", f"refused:{reason}", edits[index].author, detail + text)
+    for row in shelved.revisions:
+        if row.outcome == "quarantined":
+            play.event("library", "quarantined", row.note_id, str(row.evidence["reason"]))
