@@ -21,8 +21,8 @@ CANDIDATES = 16
 
 
 def shingles(text: str) -> frozenset[str]:
-    """Every run of :data:`SHINGLE` characters, whatever the case and the spaces; a shorter text whole."""
-    plain = " ".join(text.lower().split())
+    """Every run of :data:`SHINGLE` characters, however they are spaced; a shorter text whole."""
+    plain = " ".join(text.split())
     return frozenset(plain[at : at + SHINGLE] for at in range(max(1, len(plain) - SHINGLE + 1)))
 
 

@@ -48,7 +48,7 @@ def test_a_near_copy_is_refused_whoever_writes_it() -> None:
     text = "To reverse a text, write its last character first, then the one before it."
     name = lib.write(new(text)).revision.note_id
     assert reason(lib, new(text + "\n", author="ben")) == "near_duplicate"
-    assert reason(lib, new(text.upper(), author="ben")) == "near_duplicate"
+    assert reason(lib, new(text.replace(" ", "\n"), author="ben")) == "near_duplicate"
     assert reason(lib, new(text.replace("then", "and then"), author="ben")) == "near_duplicate"
     # the note itself may change a little, and other shelves and domains have texts of their own
     lib.write(of(lib, name, text + " So it goes."))
@@ -68,5 +68,5 @@ def test_similarity_is_one_for_equal_texts_and_symmetric(a: str, b: str) -> None
     assert similarity(a, a) == 1
     assert similarity(a, b) == similarity(b, a)
     assert 0 <= similarity(a, b) <= 1
-    assert similarity(a.upper(), f"  {a} ") == 1
+    assert similarity(a, f"  {a} ") == 1
     assert shingles(a)
