@@ -88,11 +88,11 @@ def reputations(connection: duckdb.DuckDBPyConnection) -> dict[str, Record]:
     rows = connection.execute(
         """
         WITH texts AS MATERIALIZED (
-            SELECT revision_id, author, outcome, evidence ->> '$.recheck' AS said FROM revisions
+            SELECT revision_id, author, outcome, (evidence ->> '$.recheck') AS said FROM revisions
             WHERE outcome NOT IN ('archived', 'quarantined')
         ), harms AS MATERIALIZED (
             SELECT parents[1] AS revision_id FROM revisions
-            WHERE outcome = 'quarantined' AND evidence ->> '$.reason' = 'harmful'
+            WHERE outcome = 'quarantined' AND (evidence ->> '$.reason') = 'harmful'
         ), signs AS (
             SELECT author, said FROM texts WHERE outcome <> 'merged'
             UNION ALL SELECT author, 'harmful' FROM harms JOIN texts USING (revision_id)

@@ -44,10 +44,10 @@ EMPTY = {
         JOIN citations c ON c.revision_id = r.revision_id AND c.target_id = a.problem_id""",
     "nobody reads what is held back": """
         SELECT r.attempt_id FROM reads r JOIN revisions v USING (revision_id)
-        WHERE v.evidence ->> '$.held' IS NOT NULL OR v.outcome IN ('archived', 'quarantined')""",
+        WHERE (v.evidence ->> '$.held') IS NOT NULL OR v.outcome IN ('archived', 'quarantined')""",
     "what was refuted is no head in sight": """
         SELECT l.note_id FROM library_at(1000000) l JOIN revisions v USING (revision_id)
-        WHERE NOT l.archived AND v.evidence ->> '$.recheck' = 'refuted'""",
+        WHERE NOT l.archived AND (v.evidence ->> '$.recheck') = 'refuted'""",
     "a revision's note exists": """
         SELECT note_id FROM revisions WHERE note_id NOT IN (SELECT note_id FROM notes)""",
     "a citation's target exists": """
