@@ -149,6 +149,9 @@ def _library(connection: duckdb.DuckDBPyConnection) -> Section:
         connection, "SELECT count(*) FROM revisions WHERE outcome NOT IN ('archived', 'quarantined')"
     )
     section.lines.append(("size", f"{notes} notes on the shelves, {revisions} revisions written"))
+    (hidden,) = _one(connection, "SELECT max_by(value, round) FROM measures WHERE name = 'quarantined'")
+    if hidden:
+        section.lines.append(("in quarantine", f"{hidden:.0f} notes that were refuted or did harm"))
     effects = culture_effect(connection)
     for effect in effects:
         section.lines.append((f"{effect.treatment} - {effect.control}", effect_text(effect)))

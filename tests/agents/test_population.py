@@ -147,6 +147,7 @@ def test_agents_are_what_the_groups_say() -> None:
         persona="old",
         policy="smol",
         neighbours=["pupil-0", "pupil-1", "pupil-2", "pupil-3"],
+        hostile=None,
     )
     houses = [agent.organisation for agent in population.with_role("solver")]
     assert houses == ["house-0", "house-1", "house-0", "house-1"]
