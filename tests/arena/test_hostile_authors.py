@@ -114,12 +114,13 @@ def test_honest_notes_are_confirmed_and_none_is_lost(mixed: Path) -> None:
 def test_a_poisoner_is_right_at_first(mixed: Path) -> None:
     said = ask(
         mixed,
-        "SELECT round, evidence ->> '$.recheck', list(DISTINCT outcome) FROM revisions "
-        "WHERE author LIKE 'poison-%' GROUP BY ALL ORDER BY ALL",
+        "SELECT round, list(DISTINCT evidence ->> '$.recheck') FROM revisions "
+        "WHERE author LIKE 'poison-%' GROUP BY round ORDER BY round",
     )
-    assert {(r, s) for r, s, _ in said} == {
-        (0, "confirmed"), (1, "confirmed"), (2, "refuted"), (3, "refuted"),
-    }  # fmt: skip
+    assert [r for r, _ in said] == [0, 1, 2, 3]
+    assert all(set(found) == {"confirmed"} for _, found in said[:2])
+    # where it changes a note that says nothing that could be checked, that stays so
+    assert all("refuted" in found and "confirmed" not in found for _, found in said[2:])
     edits = ask(mixed, "SELECT count(*) FROM revisions WHERE author LIKE 'poison-%' AND outcome = 'branch'")
     assert edits[0][0] > 0
 
@@ -145,7 +146,7 @@ def test_a_ring_cites_itself_and_gains_nothing(mixed: Path) -> None:
 def test_measures_tell_of_it(mixed: Path, open_: Path) -> None:
     last = "WHERE round = (SELECT max(round) FROM rounds)"
     measured = dict(ask(mixed, f"SELECT name, value FROM measures {last} AND name LIKE 'reputation/%'"))
-    assert measured["reputation/wrong-0"] < 0.2 < 0.6 < measured["reputation/poison-0"] < 1
+    assert measured["reputation/wrong-0"] < 0.2 < 0.4 < measured["reputation/poison-0"] < 1
     intervals = ask(
         mixed, "SELECT low < value AND value < high FROM measures WHERE name LIKE 'reputation/%'"
     )
@@ -183,8 +184,9 @@ def test_a_lost_librarian_and_lost_verifiers_leave_texts_unchecked(tmp_path: Pat
 def test_a_run_in_the_natural_form_shows_whose_notes_are(tmp_path: Path) -> None:
     from tests.arena.scripted import ScriptedEngine
 
-    sets = ["rounds=3", groups(*KINDS), "library.provenance=true", "engine.prompt_chars=180"]
-    sets += ["rollout.notes_written=16", "library.recheck=true"]
+    sets = ["rounds=3", groups(*KINDS), "library.provenance=true", "rollout.notes_written=16"]
+    # a heading, a note and a problem have to fit
+    sets += ["engine.answer_tokens=16", "engine.prompt_chars=240", "rollout.notes=1"]
     folder = play(tmp_path / "run", sets, engine=lambda: ScriptedEngine("natural"), form="natural")
     check_log(folder)
     prompts = [p for (p,) in ask(folder, "SELECT prompt FROM attempts WHERE arm = 'library'")]
