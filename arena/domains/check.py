@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Final, get_args
 
 from arena.domains.base import Domain, Executor, Rejected, Solution
+from arena.domains.claims import Claim
 from culture.edits import Kind
 from culture.records import Form
 from culture.seeds import generator
@@ -57,6 +58,7 @@ def check_domain(domain: Domain, sandbox: Executor | None = None, trials: int = 
     _check_difficulty(domain, solved)
     _check_posing(domain, solved)
     _check_culture(domain, solved)
+    _check_claims(domain, solved, sandbox)
     _check_hostile(domain, specs[0])
     _check_anchors(domain, sandbox)
 
@@ -255,6 +257,24 @@ def _check_culture(domain: Domain, solved: list[tuple[str, Solution]]) -> None:
                 _check_account(domain, spec, form)
 
 
+def _check_claims(domain: Domain, solved: list[tuple[str, Solution]], sandbox: Executor) -> None:
+    """What a domain writes of an executed problem holds, where it can tell."""
+    claims: list[Claim] = []
+    for form in FORMS:
+        for spec, solution in solved:
+            text = domain.example(spec, solution, form)
+            example = domain.claims(text, form)
+            lesson = domain.claims(domain.lesson(spec, solution, form), form)
+            if example is None or lesson is None:
+                continue
+            if domain.one_step:
+                whole = example.claims != () and not example.rest
+                _expect(whole, f"nothing but claims in {text!r}", example)
+            claims += [*example.claims, *lesson.claims]
+    for claim, against in zip(claims, domain.refuted(claims, sandbox), strict=True):
+        _expect(against is None, f"{claim} to hold", against)
+
+
 def _check_account(domain: Domain, spec: str, form: Form) -> None:
     """What nothing but a key or nonsense was done for is recounted as that."""
     key = domain.readable_key(spec, domain.pose(spec, form), form)
@@ -297,6 +317,12 @@ def _check_hostile(domain: Domain, problem: str) -> None:
         for form in FORMS:
             if not domain.one_step:
                 _check_action(domain, problem, text, form)
+            try:
+                domain.claims(text, form)
+            except Exception as error:
+                raise AssertionError(
+                    f"expected claims of any text, got {error!r} for {text[:40]!r}"
+                ) from error
             try:
                 answer = domain.read_answer(text, form)
             except Exception as error:
