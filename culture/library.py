@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from culture.choosing import chosen, explores
 from culture.config import LibraryConfig
 from culture.edits import (
+    Archive,
     Edit,
     LibraryRefused,
     Outcome,
@@ -36,6 +37,7 @@ from culture.seeds import Id, generator
 from culture.shelves import Shelves
 from culture.standing import Standing, Worth
 from culture.store import Store
+from culture.threads import UNREAD, Threads
 
 ARCHIVIST = "library"
 """The author of archive markers."""
@@ -76,7 +78,10 @@ class Library:
         self._revisions = Store()
         self._merges: dict[str, str] = {}
         self._archived: set[str] = set()
+        self._branched: set[str] = set()
         self._shelves = Shelves()
+        self.threads = Threads()
+        """Which notes speak of which."""
         self._standing = Standing(config.read_decay)
         self._finder = Finder(config, self._indexed, self._standing.worth, embedder)
 
@@ -169,6 +174,23 @@ class Library:
         """Branches of a note that no later revision takes up, oldest first. Raises KeyError."""
         return [self._revisions[r] for r in self._page(note_id).open]
 
+    def unresolved(self, author: str) -> list[Revision]:
+        """Branches by ``author`` that no later revision takes up, oldest first."""
+        found = [self._revisions[r] for name in self._branched for r in self._pages[name].open]
+        return sorted((r for r in found if r.author == author), key=lambda r: r.library_version)
+
+    def conflict(self, revision_id: str) -> str:
+        """An open branch and the head of its note merged, both sides between markers where they differ.
+
+        Raises KeyError, and ValueError for a revision that is no open branch.
+        """
+        branch = self.revision(revision_id)
+        page = self._pages[branch.note_id]
+        if revision_id not in page.open:
+            raise ValueError(f"expected an open branch, got revision {revision_id}, which is none")
+        ancestor = last_common(branch.parents, [page.head], self._revisions)
+        return merge(ancestor.body, self._revisions[page.head].body, branch.body).text
+
     def citations(self, revision_id: str) -> tuple[Citation, ...]:
         """What a revision cites, sorted. Raises KeyError."""
         self.revision(revision_id)
@@ -226,6 +248,21 @@ class Library:
                 store([head, branch.revision_id], "merged", text)
         return Written(new, tuple(stored), self._cited(stored), conflict)
 
+    def archive(self, order: Archive) -> Revision:
+        """Take a note out of sight; the marker that says so. A new text brings the note back.
+
+        Raises :class:`LibraryRefused` where there is no such note in sight.
+        """
+        page = self._pages.get(order.note_id)
+        if page is None or order.note_id in self._archived:
+            raise LibraryRefused("unknown_note", f"expected a note in sight, got {order.note_id!r}")
+        row = self._row(
+            page.note, [page.head], "archived", "", order.author, order.round, order.policy_version,
+            order.evidence,
+        )  # fmt: skip
+        self._apply(None, row, ())
+        return row
+
     def enforce_budgets(self, round: int) -> list[Revision]:
         """Archive what shelves hold beyond their budgets; the markers made, to be stored as revisions.
 
@@ -241,10 +278,7 @@ class Library:
             for name in sorted(self._shelves.notes(shelf), key=lambda n: self._rank(n, round)):
                 if not self._shelves.over(shelf, most_notes, most_tokens):
                     break
-                page = self._pages[name]
-                row = self._row(page.note, [page.head], "archived", "", ARCHIVIST, round, None, {})
-                self._apply(None, row, ())
-                markers.append(row)
+                markers.append(self.archive(Archive(name, ARCHIVIST, None, round)))
         return markers
 
     def observe_reads(self, counts: Mapping[str, int]) -> None:
@@ -421,6 +455,7 @@ class Library:
             kind, domain, shelf, author = map(sys.intern, (new.kind, new.domain, new.shelf, new.author))
             new = replace(new, kind=kind, domain=domain, shelf=shelf, author=author)
             self._pages[new.note_id] = _Page(new, row.revision_id)
+            self.threads.add(new, citations)
         page = self._pages[row.note_id]
         self._version = row.library_version
         self._revisions.add(row, citations)
@@ -432,8 +467,9 @@ class Library:
             self._archived.add(row.note_id)
             return
         page.open = tuple(name for name in page.open if name not in row.parents)
+        page.open += (row.revision_id,) if row.outcome == "branch" else ()
+        (self._branched.add if page.open else self._branched.discard)(row.note_id)
         if row.outcome == "branch":
-            page.open += (row.revision_id,)
             return
         if row.outcome == "merged":
             self._merges[row.parents[1]] = row.revision_id
@@ -446,12 +482,15 @@ class Library:
     def _show(self, page: _Page) -> None:
         note, place = page.note, source(page.note)
         self._shelves.put(note, place, self._revisions[page.head])
+        if note.kind in UNREAD:
+            return
         labels = [label(note.domain, place), label(None, place)]
         self._finder.put(note.note_id, self._indexed(note.note_id), labels)
 
     def _hide(self, page: _Page) -> None:
         self._shelves.drop(page.note, source(page.note), self._revisions[page.head])
-        self._finder.drop(page.note.note_id)
+        if page.note.kind not in UNREAD:
+            self._finder.drop(page.note.note_id)
 
     def _indexed(self, name: str) -> str:
         """What a note is found by."""
