@@ -3,7 +3,8 @@
     python -m benchmarks.library_effect smollm2|craft [--runs runs/library-effect] [--seeds 3] [--report]
 
 ``smollm2``: SmolLM2-135M-Instruct before any training, on the bottom rung of arithmetic and transforms,
-with up to six notes. ``craft``: spark on worlds that come back, where notes are what earlier attempts found out.
+with up to six notes. ``craft``: spark on worlds that come back, where notes are what earlier attempts found
+out.
 Nothing is trained after version 0, so all that differs between arms is what lies in the prompt.
 
 For each seed: the difference of success by intention to treat, errors clustered by problem. Over seeds: the
