@@ -40,7 +40,9 @@ from arena.workers import (
     Stepped,
     Verifier,
 )
-from culture.edits import Edit, Kind
+from culture.clubs import Chosen, Invitation
+from culture.desk import Ask, Desk
+from culture.edits import Archive, Edit, Kind
 from culture.reading import Hit
 from culture.records import Measure, Note
 
@@ -301,8 +303,17 @@ class Cluster:
             "list[list[tuple[Note, Hit]]]", self.librarian.call("find", committed, k, list(readings))
         )
 
+    def desks(self, committed: int, asks: Sequence[Ask]) -> list[Desk]:
+        """What lies before agents that are to decide what to write. Raises WorkFailed."""
+        return cast("list[Desk]", self.librarian.call("desks", committed, list(asks)))
+
+    def club_chapters(self, committed: int, invitations: Sequence[Invitation]) -> list[Chosen | None]:
+        """The chapter that each book club talks about. Raises WorkFailed."""
+        done = self.librarian.call("club_chapters", committed, list(invitations))
+        return cast("list[Chosen | None]", done)
+
     def close_round(
-        self, committed: int, round: int, edits: Sequence[Edit], reads: Mapping[str, int]
+        self, committed: int, round: int, edits: Sequence[Edit | Archive], reads: Mapping[str, int]
     ) -> Shelved:
         """The library after a round. Raises WorkFailed."""
         done = self.librarian.call("close_round", committed, round, list(edits), dict(reads))

@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from agents.actions import VERBS, Verb
 from agents.config import CLIPPED, EngineConfig, LearnerConfig, PolicyConfig, WarmUpConfig
 from agents.population import Population, PopulationConfig, PopulationError
 from arena.domains import make_domain
@@ -60,6 +61,46 @@ class RolloutConfig(BaseModel):
                 f"arms: expected shares of 0 or more that sum to 1, got {self.arms}, which sum to {total:g}"
             )
         return self
+
+
+class WritingConfig(BaseModel):
+    """What agents decide to write, beside worked examples and lessons of problems that were hard."""
+
+    model_config = _STRICT
+
+    decisions: int = Field(default=0, ge=0, le=10_000)
+    """Agents that sit down in a round and decide what to write, cite, revise, dispute or leave, drawn anew
+    every round among editors and those that attempted something. In agents."""
+    by: Literal["model", "scripted"] = "model"
+    """Who decides: ``model``, the agent's own policy, in the form ``natural``; ``scripted``, rules in its
+    place, for policies that write no sentences, such as spark. No unit."""
+    verbs: list[Verb] = Field(default=list(VERBS))
+    """What they may do; ``merge`` and ``archive`` are for agents with the role editor, and everybody may
+    ``leave``. No unit."""
+    desk: int = Field(default=3, ge=0, le=32)
+    """Notes that lie before an agent, in notes."""
+    desk_chars: int = Field(default=1500, ge=0, le=1_000_000)
+    """Length of those notes together at most, in characters."""
+    text_chars: int = Field(default=240, ge=16, le=60_000)
+    """Longest text of a decision, in characters."""
+    tokens: int = Field(default=96, ge=8, le=65_536)
+    """Longest completion of a decision, in tokens."""
+
+
+class ClubConfig(BaseModel):
+    """Book clubs: a group reads a chapter, talks about it and writes problems from it."""
+
+    model_config = _STRICT
+
+    every: int = Field(default=0, ge=0)
+    """A club meets for each domain every so many rounds, where a chapter was written; 0 is never. In
+    rounds."""
+    members: int = Field(default=3, ge=1, le=64)
+    """Agents in a club at most: a solver and its neighbours. In agents."""
+    problems: int = Field(default=6, ge=1, le=10_000)
+    """Problems that a club writes beside those that the curriculum asks for, in problems."""
+    tokens: int = Field(default=80, ge=8, le=65_536)
+    """Longest remark, in tokens."""
 
 
 class EvaluationConfig(BaseModel):
@@ -122,6 +163,10 @@ class RunConfig(BaseModel):
     """Names of the domains that problems come from, e.g. transforms, arithmetic, gym:ID."""
     rollout: RolloutConfig = RolloutConfig()
     """Problems, attempts and reading in a round."""
+    writing: WritingConfig = WritingConfig()
+    """What agents decide to write."""
+    club: ClubConfig = ClubConfig()
+    """Book clubs."""
     evaluation: EvaluationConfig = EvaluationConfig()
     """Held-out anchors."""
     sleep: SleepConfig = SleepConfig()
@@ -238,6 +283,7 @@ class RunConfig(BaseModel):
                     f"observations of {name}, whose anchors have up to {longest} characters, got "
                     f"{self.engine.answer_tokens}; write {advice}, or evaluation.cells for fewer of them"
                 )
+        problems += _writing_faults(self)
         if len(set(self.domains)) < len(self.domains):
             problems.append(f"domains: expected each once, got {', '.join(self.domains)}")
         if self.curriculum.strategy == "learnability" and self.rollout.attempts < 2:
@@ -252,3 +298,31 @@ class RunConfig(BaseModel):
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+
+def _writing_faults(config: RunConfig) -> list[str]:
+    """What keeps agents from deciding as they are to; a line a fault."""
+    writing, problems, longest = config.writing, list[str](), config.library.max_note_chars
+    if config.club.every and not writing.decisions:
+        problems.append(
+            "club.every: expected agents that write the books that clubs read, got writing.decisions: 0; "
+            "write writing.decisions: 4, or club.every: 0"
+        )
+    if not writing.decisions:
+        return problems
+    if writing.by == "model" and config.engine.form == "terse":
+        problems.append(
+            "writing.by: expected scripted with engine.form: terse, whose policies write no sentences, got "
+            "model; write writing.by: scripted, or engine.form: natural"
+        )
+    if writing.text_chars > longest:
+        problems.append(
+            f"writing.text_chars: expected at most library.max_note_chars, {longest}, got "
+            f"{writing.text_chars}; write writing.text_chars: {longest}"
+        )
+    if writing.by == "model" and writing.tokens >= config.engine.context:
+        problems.append(
+            f"writing.tokens: expected room for a prompt in engine.context, {config.engine.context}, got "
+            f"{writing.tokens}; write writing.tokens: {max(8, config.engine.context // 4)}"
+        )
+    return problems

@@ -132,6 +132,8 @@ def _proposer_samples(play: Play) -> list[Sample]:
             continue
         if p.reason == "anchor":
             continue  # not even as a proposal of no worth: no anchor enters training
+        if "proposer" not in play.state.population.agent(p.proposer).roles:
+            continue  # a member of a book club whose policy is not taught to propose
         samples.append(
             Sample(
                 role="proposer",

@@ -122,6 +122,21 @@ def cites_page(past: Past, name: str, to: Sequence[Data], by: Sequence[Data]) ->
         yield _cut(f"  {_source(past, row)}")
 
 
+def books_page(past: Past, rows: Sequence[Data]) -> Iterator[str]:
+    yield f"{_many(len(rows), 'book')} at the end of round {past.round}"
+    for row in rows:
+        written = sum(c["note_id"] is not None for c in row["chapters"])
+        yield ""
+        yield _cut(f"{past.short(row['note_id'])}  {printable(row['title'])}")
+        yield _cut(
+            f"  about {printable(row['domain'])}, begun by {printable(row['author'])} in round "
+            f"{row['round']}; {written} of {_many(len(row['chapters']), 'chapter')} written"
+        )
+        for c in row["chapters"]:
+            at = past.short(c["note_id"]) if c["note_id"] else "-"
+            yield _cut(f"    {c['number']}. {printable(c['title'])}  ({at})")
+
+
 def at_page(past: Past, data: Data) -> Iterator[str]:
     yield (
         f"round {data['round']}: {_many(data['in_sight'], 'note')} in sight, {data['archived']} archived, "

@@ -19,6 +19,7 @@ from arena.faults import listed, nearest
 from arena.note_pages import (
     at_page,
     blame_page,
+    books_page,
     cites_page,
     diff_page,
     history_page,
@@ -30,6 +31,7 @@ from culture.catalog import connect
 from culture.edits import MARKERS
 from culture.history import NoSuchRound, blame, diff, hunks
 from culture.note_views import Past, Unknown, opened
+from culture.quoting import printable
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
@@ -142,6 +144,37 @@ def cites(
         to, by = past.cites(name), past.cited_by(name)
         data = {"note_id": name, "cites": to, "cited_by": by}
         _say(as_json, data, lambda: cites_page(past, name, to, by))
+
+
+@app.command()
+def books(run: RunName, at: At = None, as_json: Json = False, runs: RunsFolder = RUNS) -> None:
+    """The books of the library: who began them, and how much of them is written."""
+    with _past(run, runs, at) as past:
+        rows = past.books()
+        _say(as_json, {"round": past.round, "books": rows}, lambda: books_page(past, rows))
+
+
+@app.command()
+def read(
+    run: RunName,
+    book: Annotated[str, typer.Argument(metavar="BOOK", help="Id of a book's outline, or its beginning.")],
+    chapter: Annotated[
+        int | None, typer.Argument(help="Number of one chapter; else the whole book.")
+    ] = None,
+    at: At = None,
+    runs: RunsFolder = RUNS,
+) -> None:
+    """A book as Markdown: contents, chapters with their authors, references; or one chapter."""
+    with _past(run, runs, at) as past:
+        name = past.note(book)
+        kind = past.library.note(name).kind
+        if kind != "book":
+            raise Wrong(f"expected the id of a book, got that of a note of kind {kind}; `books` lists them")
+        try:
+            text = past.book(name, chapter)
+        except ValueError as error:
+            raise Wrong(str(error)) from error
+        typer.echo(printable(text, keep="\n\t"))
 
 
 @app.command("at")

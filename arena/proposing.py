@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agents.engines.base import Completion
+from arena.clubs import Posed
 from arena.cluster import Failed
 from arena.proposals import Judged
 from arena.state import Known
@@ -29,10 +30,14 @@ class _Draft:
     completion: Completion
 
 
-def propose(play: Play, requests: Sequence[Request]) -> list[Known]:
-    """Problems to attempt: new ones that were admitted, then replays. Every proposal becomes a row."""
+def propose(play: Play, requests: Sequence[Request], posed: Sequence[Posed] = ()) -> list[Known]:
+    """Problems to attempt: new ones that were admitted, then replays. Every proposal becomes a row.
+
+    ``posed``: what book clubs propose beside what was requested.
+    """
     wanted = [r for r in requests if not isinstance(r, Replay)]
     drafts = _drafts(play, wanted)
+    drafts += [_Draft(Fresh(p.domain, None), p.member, p.prompt, "club", p.completion) for p in posed]
     judged: dict[int, Judged | Failed] = {}
     for domain in play.config.domains:
         at = [i for i, d in enumerate(drafts) if d.request.domain == domain]
@@ -72,7 +77,7 @@ def _drafts(play: Play, wanted: Sequence[Fresh | Mutate]) -> list[_Draft]:
         target = request.target if isinstance(request, Fresh) else None
         prompts.append(domain.brief(form, target, parent))
         size = play.state.known[request.parent_id].difficulty if isinstance(request, Mutate) else target
-        patterns.append(domain.pattern(form, size) if _held(play, agent.policy) else None)
+        patterns.append(domain.pattern(form, size) if play.held(agent.policy) else None)
         rng = generator(config.seed, "operator", play.round, i)
         if parent is not None and rng.random() < config.rollout.operator_share:
             text = domain.write(domain.mutate(parent, rng), form)
@@ -92,13 +97,6 @@ def _drafts(play: Play, wanted: Sequence[Fresh | Mutate]) -> list[_Draft]:
             play.count(completion)
             drafts[i] = _Draft(wanted[i], who[i], prompts[i], "policy", completion)
     return [d for d in drafts if d is not None]
-
-
-def _held(play: Play, policy: str) -> bool:
-    """Whether what a policy writes can be held to a pattern, and is to be."""
-    server = play.config.policies[policy].server
-    can = server.extensions if server is not None else play.config.engine.kind != "spark"
-    return play.config.engine.patterns and can
 
 
 def _problem(

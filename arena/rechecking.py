@@ -1,8 +1,9 @@
 """The re-check of notes: what a text claims is executed, as an answer key is, and judged by that alone.
 
 An example is confirmed where it says nothing but claims and all of them hold; what it says besides was
-checked by nobody, so it is refuted. A lesson may say more: it is refuted where a claim is wrong, and
-unchecked where it says more than its claims. Where a domain has no claims nothing is checked.
+checked by nobody, so it is refuted. Lessons, strategies and chapters may say more: they are refuted where a
+claim is wrong, and unchecked where they say more than their claims. Where a domain has no claims nothing is
+checked, and nor are notes about notes, which no solver is shown.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from culture.records import Form
 
 Recheck = Literal["confirmed", "refuted", "unchecked"]
 
-RECHECKED: Final[frozenset[Kind]] = frozenset({"example", "lesson"})
+RECHECKED: Final[frozenset[Kind]] = frozenset({"example", "lesson", "strategy", "chapter"})
 """Kinds of notes that are looked at."""
 _SHOWN: Final = 80
 """Characters of a text that a detail shows."""

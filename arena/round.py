@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from agents.engines.base import Completion, Sampling
 from agents.engines.base import Request as Generation
-from arena import attempting, evaluating, learning, proposing, writing
+from arena import attempting, clubs, evaluating, learning, proposing, writing
 from arena.cluster import Cluster
 from arena.state import State
 from culture.records import Agent, Event, Policy, Round, RoundRows, Source
@@ -66,6 +66,7 @@ class Play:
         self.round = state.round + 1
         self.rows = RoundRows()
         self.requests: list[Request] = []
+        self.clubs: list[clubs.Meeting] = []
         self.policies: dict[str, Policy] = dict(state.policies)
         self.next_version = dict(state.next_version)
         self.baselines = dict(state.baselines)
@@ -86,7 +87,8 @@ class Play:
         with self.phase("request"):
             self.requests = self._request()
         with self.phase("propose"):
-            problems = proposing.propose(self, self.requests)
+            self.clubs = clubs.meet(self)
+            problems = proposing.propose(self, self.requests, [p for m in self.clubs for p in m.posed])
         attempts = attempting.attempt(self, problems)
         with self.phase("judge"):
             proposing.pay(self, attempts)
@@ -150,6 +152,12 @@ class Play:
         # a chat ends with the model's own token; a terse completion is one line
         stop = "\n" if engine.form == "terse" or engine.kind == "spark" else ""
         return Sampling(max_tokens, 0.0 if greedy else engine.temperature, stop)
+
+    def held(self, policy: str) -> bool:
+        """Whether what a policy writes can be held to a pattern, and is to be."""
+        server = self.config.policies[policy].server
+        can = server.extensions if server is not None else self.config.engine.kind != "spark"
+        return self.config.engine.patterns and can
 
     def count(self, completion: Completion) -> None:
         """Add a completion to what the round has cost."""

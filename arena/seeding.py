@@ -23,8 +23,9 @@ from typing import cast
 
 from agents.population import Population
 from arena.config import RunConfig
-from arena.domains import Domain, make_domain
+from arena.domains import make_domain
 from arena.faults import listed, nearest, shown
+from arena.held_out import HeldOut
 from arena.run_files import SEEDS
 from arena.run_names import Wrong
 from arena.yaml_text import YamlError, parse
@@ -34,7 +35,6 @@ from culture.markdown import FIELDS, README, split
 from culture.records import Json
 
 _HEADING = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$", re.MULTILINE)
-_SIGNS = {"×": "*", "−": "-"}
 
 
 class SeedFault(Wrong):
@@ -160,9 +160,7 @@ class _Checks:
         self.library = Library(config.library, seed=config.seed)
         self.files: dict[str, str] = {}
         """The file of each note that was taken."""
-        self.anchors = {
-            _folded(form)[0]: form for domain in self.domains.values() for form in _forms(domain, config)
-        }
+        self.held_out = HeldOut(self.domains, config.evaluation.per_cell)
 
     def seed(self, name: str, content: bytes) -> Seed:
         """The note in a file. Raises _Unfit with all that is wrong with it."""
@@ -199,7 +197,7 @@ class _Checks:
                     "note with others is never shown: write it in those, or engine.form: natural"
                 )
         # values of the front matter once more: YAML can spell a character out
-        anchor = self.anchor_in("\n".join([text, *fields.values()]))
+        anchor = self.held_out.found_in("\n".join([text, *fields.values()]))
         if anchor is not None:
             faults.append(
                 f"expected no problem that the run is measured by, got {shown(anchor)}; write about another"
@@ -234,25 +232,6 @@ class _Checks:
             if n > budget
         ]
 
-    def anchor_in(self, text: str) -> str | None:
-        """An anchor's problem that is written in ``text``, whatever its spaces and case, or None.
-
-        What is part of a longer number or word is another problem.
-        """
-        folded, places = _folded(text)
-        for form, anchor in self.anchors.items():
-            at = folded.find(form)
-            while at >= 0:
-                first, last = places[at], places[at + len(form) - 1]
-                before, after = text[first - 1 : first] if first else "", text[last + 1 : last + 2]
-                joined = (form[0].isalnum() and before.isalnum()) or (
-                    form[-1].isalnum() and after.isalnum()
-                )
-                if not joined:
-                    return anchor
-                at = folded.find(form, at + 1)
-        return None
-
 
 def _fields(matter: str | None) -> tuple[dict[str, str], list[str]]:
     """Keys and texts of the front matter, and what is wrong with it."""
@@ -283,24 +262,3 @@ def _choice(key: str, value: str | None, known: Iterable[str]) -> str:
     names = sorted(known)
     near = nearest(value, names) if value else names[0]
     return f"write {key}: {near or names[0]} ({', '.join(names[:12])}{', ...' if names[12:] else ''})"
-
-
-def _forms(domain: Domain, config: RunConfig) -> Iterable[str]:
-    """Every anchor's problem in every form that it could be written down in."""
-    for anchor in domain.anchors(config.evaluation.per_cell):
-        yield anchor.spec
-        yield domain.write(anchor.spec, "terse")
-        yield domain.write(anchor.spec, "natural")
-        if domain.one_step:
-            yield domain.pose(anchor.spec, "natural")
-
-
-def _folded(text: str) -> tuple[str, list[int]]:
-    """``text`` without spaces and case, with plain signs, and the place of each character in it."""
-    folded, places = [], []
-    for at, character in enumerate(text):
-        if not character.isspace():
-            lower = character.lower()
-            folded.append(_SIGNS.get(character, lower if len(lower) == 1 else character))
-            places.append(at)
-    return "".join(folded), places

@@ -16,6 +16,7 @@ from arena.bases import vocabulary_for
 from arena.config import EvaluationConfig, RunConfig
 from arena.domains import Domain, make_domain
 from arena.domains.base import Anchor, Solution
+from arena.held_out import HeldOut
 from arena.seeding import kept
 from culture.lake import Lake
 from culture.records import Attempt, Json, Policy, Problem
@@ -70,6 +71,8 @@ class State:
     strategy: Strategy
     held_out: set[tuple[str, str]] = field(default_factory=set)
     """Domain and spec of every anchor, the far cells' too: none of them becomes a problem."""
+    held_out_texts: HeldOut = field(default_factory=lambda: HeldOut({}, 0))
+    """The same problems as they could be written down; no free text may hold one."""
     round: int = -1
     """The last committed round; -1 before the first."""
     policies: dict[str, Policy] = field(default_factory=dict)
@@ -105,6 +108,7 @@ class State:
             held_out={
                 (name, a.spec) for name, d in domains.items() for a in d.anchors(config.evaluation.per_cell)
             },
+            held_out_texts=HeldOut(domains, config.evaluation.per_cell),
             rehearsal=deque(maxlen=config.learner.solver.rehearsal_rounds),
             library_version=seeds,
             library_size=seeds,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from arena.cluster import Failed
+from arena.entries import Entry
 from arena.rechecking import RECHECKED, Checked
 from culture.edits import Edit
 from culture.records import Json
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from arena.workers import Shelved
 
 
-def rechecked(play: Play, edits: Sequence[Edit]) -> list[Edit]:
+def rechecked(play: Play, edits: Sequence[Entry]) -> list[Entry]:
     """The edits with what execution says of them as evidence; nothing else can say it.
 
     Those that a verifier was lost with are unchecked.
@@ -24,11 +25,17 @@ def rechecked(play: Play, edits: Sequence[Edit]) -> list[Edit]:
     said: dict[int, Checked | Failed] = {}
     if play.config.library.recheck:
         for domain in play.config.domains:
-            at = [i for i, e in enumerate(edits) if e.domain == domain and e.kind in RECHECKED]
-            notes = [(edits[i].kind, edits[i].body) for i in at]
-            said |= zip(at, play.cluster.recheck(domain, notes), strict=True)
-    found = []
+            mine = {
+                i: (edit.kind, edit.body)
+                for i, edit in enumerate(edits)
+                if isinstance(edit, Edit) and edit.domain == domain and edit.kind in RECHECKED
+            }
+            said |= zip(mine, play.cluster.recheck(domain, list(mine.values())), strict=True)
+    found: list[Entry] = []
     for index, edit in enumerate(edits):
+        if not isinstance(edit, Edit):
+            found.append(edit)
+            continue
         evidence: Json = {name: value for name, value in edit.evidence.items() if name != "recheck"}
         checked = said.get(index)
         if isinstance(checked, Failed):
@@ -42,11 +49,14 @@ def rechecked(play: Play, edits: Sequence[Edit]) -> list[Edit]:
     return found
 
 
-def tell(play: Play, edits: Sequence[Edit], shelved: Shelved) -> None:
+def tell(play: Play, edits: Sequence[Entry], shelved: Shelved) -> None:
     """Events of what the library refused, with the texts, which stand nowhere else, and of what it hid."""
     for index, reason, detail in shelved.refused:
-        text = "" if reason == "duplicate" else f"; the text: {edits[index].body}"
-        play.event("library", f"refused:{reason}", edits[index].author, detail + text)
+        edit = edits[index]
+        text = ""
+        if isinstance(edit, Edit) and reason != "duplicate":
+            text = f"; the text: {edit.body}"
+        play.event("library", f"refused:{reason}", edit.author, detail + text)
     for row in shelved.revisions:
         if row.outcome == "quarantined":
             play.event("library", "quarantined", row.note_id, str(row.evidence["reason"]))

@@ -38,7 +38,9 @@ from arena.sandbox import Sandbox
 from arena.seeding import kept
 from arena.warm_up import warm_up
 from culture import connect
-from culture.edits import Edit, Kind, LibraryRefused
+from culture.clubs import Chosen, Invitation, chapter_for
+from culture.desk import Ask, Desk, set_out
+from culture.edits import Archive, Edit, Kind, LibraryRefused
 from culture.effect import culture_effect
 from culture.embedding import MiniLM
 from culture.harm import quarantine_harmful
@@ -251,10 +253,20 @@ class Librarian:
         found = self.read(committed, k, readings)
         return [[(self.library.note(hit.note_id), hit) for hit in hits] for hits in found]
 
+    def desks(self, committed: int, asks: Sequence[Ask]) -> list[Desk]:
+        """The desks of agents that are to decide what to write, as of round ``committed``."""
+        self._catch_up(committed)
+        return [set_out(self.library, ask, self.config.writing.desk_chars) for ask in asks]
+
+    def club_chapters(self, committed: int, invitations: Sequence[Invitation]) -> list[Chosen | None]:
+        """The chapter that each book club talks about, as of round ``committed``."""
+        self._catch_up(committed)
+        return [chapter_for(self.library, invitation) for invitation in invitations]
+
     def close_round(
-        self, committed: int, round: int, edits: Sequence[Edit], reads: Mapping[str, int]
+        self, committed: int, round: int, edits: Sequence[Edit | Archive], reads: Mapping[str, int]
     ) -> Shelved:
-        """Write a round's edits, count its reads and keep shelves within their budgets.
+        """Write a round's edits, archive, count its reads and keep shelves within their budgets.
 
         Where worth counts, it is estimated anew from the rounds that are committed, and so it is, in an
         evaluated round, where what does harm is quarantined.
@@ -264,7 +276,10 @@ class Librarian:
         refused = []
         for index, edit in enumerate(edits):
             try:
-                self.library.write(edit).add_to(rows)
+                if isinstance(edit, Archive):
+                    rows.revisions.append(self.library.archive(edit))
+                else:
+                    self.library.write(edit).add_to(rows)
             except LibraryRefused as error:
                 refused.append((index, error.reason, error.detail))
         self.library.observe_reads(reads)

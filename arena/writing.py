@@ -7,16 +7,19 @@ found out is worth knowing to whoever goes on from there.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from arena import hostile, trusting
+from arena.accounts import account_of
+from arena.clubs import minutes
 from arena.cluster import WorkFailed
-from arena.domains.base import Account, Domain, Solution
+from arena.deciding import decide_all
+from arena.entries import Entry
 from culture.edits import PUBLIC, Edit, Kind
 from culture.placebo import FILLER
-from culture.records import Attempt, Json, Problem
+from culture.records import Attempt, Decision, Json
 from culture.seeds import generator
 
 if TYPE_CHECKING:
@@ -35,18 +38,37 @@ class Outcome:
 
 def write(play: Play, attempts: Sequence[Attempt]) -> Outcome | None:
     """Write the round's notes; None where the librarian could not be had, and nothing was written."""
-    edits = trusting.rechecked(play, [*_edits(play, attempts), *hostile.edits(play)])
+    edits: list[Entry] = [*_edits(play, attempts)]
+    edits += minutes(play, play.clubs, len(edits))
+    decided = decide_all(play, attempts, len(edits))
+    places = []
+    for decision in decided:
+        places.append(range(len(edits), len(edits) + len(decision.entries)))
+        edits += decision.entries
+    edits = trusting.rechecked(play, [*edits, *hostile.edits(play)])
     reads = Counter(r.note_id for r in play.rows.reads if r.note_id != FILLER)
     try:
         shelved = play.cluster.close_round(play.state.round, play.round, edits, reads)
     except WorkFailed as error:
         play.event("infrastructure", "write_failed", "librarian", str(error))
+        lost = [replace(d.row, outcome="lost", reason=str(error)) for d in decided]
+        play.rows.decisions += lost
         return None
     play.rows.notes += shelved.notes
     play.rows.revisions += shelved.revisions
     play.rows.citations += shelved.citations
+    refused = {index: reason for index, reason, _ in shelved.refused}
     trusting.tell(play, edits, shelved)
+    for decision, place in zip(decided, places, strict=True):
+        play.rows.decisions.append(_settled(decision.row, place, refused))
     return Outcome(shelved.version, shelved.state, shelved.size, shelved.quarantined)
+
+
+def _settled(row: Decision, place: range, refused: Mapping[int, str]) -> Decision:
+    """A decision's row, now that it is known what the library refused."""
+    if place and place[0] in refused:
+        return replace(row, outcome="refused", reason=refused[place[0]])
+    return row
 
 
 def _edits(play: Play, attempts: Sequence[Attempt]) -> list[Edit]:
@@ -63,7 +85,6 @@ def _edits(play: Play, attempts: Sequence[Attempt]) -> list[Edit]:
     hard.sort(key=lambda p: (not right[p], right[p] / tried[p], -known[p].difficulty, p))
     edits: list[Edit] = []
     shown: set[str] = set()
-    new = {p.problem_id: p for p in play.rows.problems}
     for problem_id in hard:
         if len(edits) >= config.notes_written:
             break
@@ -71,10 +92,7 @@ def _edits(play: Play, attempts: Sequence[Attempt]) -> list[Edit]:
         domain = domains[known[problem_id].domain]
         example = generator(play.config.seed, "kind", problem_id).random() < 0.5
         kind: Kind = "example" if example else "lesson"
-        if domain.one_step:
-            told = _worked(domain, new.get(problem_id), kind, attempt)
-        else:
-            told = domain.recount(known[problem_id].spec, _actions(play, attempt), kind, attempt.form)
+        told = account_of(play, attempt, kind)
         if told is None or told.body in shown or len(told.body) > play.config.library.max_note_chars:
             continue
         shown.add(told.body)
@@ -96,18 +114,3 @@ def _edits(play: Play, attempts: Sequence[Attempt]) -> list[Edit]:
             )
         )
     return edits
-
-
-def _worked(domain: Domain, row: Problem | None, kind: Kind, attempt: Attempt) -> Account | None:
-    """A problem of one step worked out; None for a replay, whose note was written when it was new."""
-    if row is None or row.spec is None or row.answer_key is None:
-        return None
-    solution = Solution(row.answer_key, tuple(row.worked), int(row.features["steps"]))  # type: ignore[call-overload]
-    make = domain.example if kind == "example" else domain.lesson
-    return Account(domain.about(row.spec, attempt.form), make(row.spec, solution, attempt.form))
-
-
-def _actions(play: Play, attempt: Attempt) -> list[str]:
-    """What an attempt wrote turn by turn, lookups left out."""
-    earlier = [a for a in play.rows.actions if a.attempt_id == attempt.attempt_id and not a.lookup]
-    return [*(a.completion for a in earlier), attempt.completion]

@@ -17,15 +17,12 @@ Intervals over seeds are Student's t at 95%; with few seeds they are wide, which
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
-import time
 from pathlib import Path
 
-import numpy as np
 from scipy import stats
 
 import culture
+from benchmarks.playing import Planned, interval, play
 from culture.effect import culture_effect
 
 CONDITIONS: dict[str, list[str]] = {
@@ -35,43 +32,15 @@ CONDITIONS: dict[str, list[str]] = {
 }
 
 
-def commands(options: argparse.Namespace) -> list[tuple[str, list[str]]]:
-    """A name and a command for every run that is not finished."""
-    wanted = []
-    for seed in range(options.seeds):
-        for condition, overrides in CONDITIONS.items():
-            name = f"{condition}-{seed}"
-            folder = options.runs / name
-            base = [sys.executable, "-m", "run_arena"]
-            if (folder / "run.yaml").exists():
-                command = [*base, "resume", str(folder)]
-            else:
-                sets = [*overrides, "cluster.local=true", f"learner.threads={options.threads}"]
-                command = [*base, "run", "spark", "--name", name, "--runs", str(options.runs)]
-                command += ["--seed", str(seed), *(x for s in sets for x in ("--set", s))]
-                if options.rounds:
-                    command += ["--rounds", str(options.rounds)]
-            wanted.append((name, command))
-    return wanted
-
-
-def play(options: argparse.Namespace) -> None:
-    """Run what is left, ``jobs`` at a time; a run's output goes to a file beside its folder."""
-    options.runs.mkdir(parents=True, exist_ok=True)
-    waiting, running = commands(options), {}
-    while waiting or running:
-        while waiting and len(running) < options.jobs:
-            name, command = waiting.pop(0)
-            log = (options.runs / f"{name}.log").open("w")
-            running[name] = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-            print(f"started {name}", flush=True)
-        time.sleep(1)
-        for name, process in list(running.items()):
-            if process.poll() is not None:
-                del running[name]
-                print(f"{name}: exit {process.returncode}", flush=True)
-                if process.returncode:
-                    print((options.runs / f"{name}.log").read_text()[-2000:], flush=True)
+def planned(options: argparse.Namespace) -> list[Planned]:
+    """Every run of the study."""
+    sets = ["cluster.local=true", f"learner.threads={options.threads}"]
+    sets += [f"rounds={options.rounds}"] if options.rounds else []
+    return [
+        Planned(f"{condition}-{seed}", "spark", seed, [*overrides, *sets])
+        for seed in range(options.seeds)
+        for condition, overrides in CONDITIONS.items()
+    ]
 
 
 def figures(folder: Path) -> dict[str, float]:
@@ -131,15 +100,6 @@ def held_out_after(folder: Path, seconds: float) -> float:
     return float("nan") if row[0] is None else float(row[0])
 
 
-def interval(values: list[float]) -> str:
-    """Mean and 95% t-interval."""
-    x = np.array(values)
-    if len(x) < 2:
-        return f"{x.mean():.3f}"
-    half = stats.t.ppf(0.975, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
-    return f"{x.mean():.3f} [{x.mean() - half:.3f}, {x.mean() + half:.3f}]"
-
-
 def report(options: argparse.Namespace) -> None:
     """Print the tables."""
     found: dict[str, list[dict[str, float]]] = {}
@@ -187,7 +147,7 @@ def main() -> None:
     parser.add_argument("--report", action="store_true")
     options = parser.parse_args()
     if not options.report:
-        play(options)
+        play(planned(options), options.runs, options.jobs)
     report(options)
 
 

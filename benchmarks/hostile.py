@@ -35,7 +35,7 @@ from arena.run import Run
 from arena.settings import load
 from arena.workers import Shelved
 from culture.clustered import LEVEL, clustered_difference, interval
-from culture.edits import Edit
+from culture.edits import Archive, Edit
 
 KINDS = ("spam", "wrong", "inject", "copy", "ring", "poison")
 DEFENCES: dict[str, list[str]] = {
@@ -99,9 +99,13 @@ def played(folder: Path, config: RunConfig) -> list[Edit]:
     close = Cluster.close_round
 
     def recorded(
-        self: Cluster, committed: int, round: int, edits: Sequence[Edit], reads: Mapping[str, int]
+        self: Cluster,
+        committed: int,
+        round: int,
+        edits: Sequence[Edit | Archive],
+        reads: Mapping[str, int],
     ) -> Shelved:
-        given.extend(edits)
+        given.extend(edit for edit in edits if isinstance(edit, Edit))
         return close(self, committed, round, edits, reads)
 
     Cluster.close_round = recorded  # type: ignore[method-assign]

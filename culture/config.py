@@ -62,8 +62,8 @@ class LibraryConfig(BaseModel):
     max_query_terms: int = Field(default=12, ge=1, le=256)
     """A query is cut to its so many rarest terms. In terms."""
     recheck: bool = True
-    """Whether examples, and lessons where the domain can, are checked by execution when they are written;
-    what is refuted is stored and never in sight. No unit."""
+    """Whether examples, and what else solvers are shown as far as the domain can, are checked by execution
+    when they are written; what is refuted is stored and never in sight. No unit."""
     quarantine_harmful: bool = False
     """Whether a note is taken out of sight in an evaluated round once its estimated worth is below zero
     with an interval that allows for looking at all notes (Bonferroni). It comes back by a text that the

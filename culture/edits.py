@@ -11,7 +11,7 @@ from culture.config import LibraryConfig
 from culture.records import Citation, Json, Note, Revision, RoundRows
 from culture.seeds import short_id
 
-Kind = Literal["example", "strategy", "lesson", "book", "review", "dispute", "discussion"]
+Kind = Literal["example", "strategy", "lesson", "book", "chapter", "review", "dispute", "discussion"]
 Target = Literal["note", "problem", "attempt"]
 Outcome = Literal["head", "merged", "branch", "archived", "quarantined"]
 
@@ -22,6 +22,8 @@ MARKERS: frozenset[str] = frozenset({"archived", "quarantined"})
 """Outcomes of revisions without a text: they take a note out of sight."""
 LIBRARY = "library"
 """The author of markers."""
+TALK: frozenset[str] = frozenset({"review", "dispute", "discussion"})
+"""Kinds of notes about notes. Who solves a problem is not shown them, nor the outline of a book."""
 
 PUBLIC = "public"
 """The shelf that a whole topology shares; the others are ``org:NAME`` and ``agent:ID``."""
@@ -71,6 +73,17 @@ class Edit:
     alone puts it there."""
     resolves: Sequence[str] = ()
     """Branches whose text this one takes up; they become its parents beside the base."""
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A note that somebody wants out of sight. All its texts are kept."""
+
+    note_id: str
+    author: str
+    policy_version: str | None
+    round: int
+    evidence: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

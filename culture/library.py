@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 
-from culture.choosing import chosen, explores
 from culture.config import LibraryConfig
 from culture.edits import (
     LIBRARY,
     MARKERS,
+    Archive,
     Edit,
     LibraryRefused,
     Outcome,
@@ -29,21 +28,18 @@ from culture.edits import (
     revision_id,
 )
 from culture.embedding import Embedder
-from culture.finding import Finder
-from culture.limits import CANDIDATES
 from culture.merging import merge
-from culture.placebo import drawn_from, equal_length, irrelevant
-from culture.reading import NOTHING, Hit, Query, Reader, label, source
+from culture.reading import Reader, label, source
 from culture.records import Citation, Json, Note, Revision
 from culture.replay import head_before, in_order, last_common, verify
-from culture.seeds import Id, generator
-from culture.shelves import Shelves
-from culture.standing import Standing, Worth
-from culture.store import Page, Store
-from culture.trust import Trust, confirmed
+from culture.searching import Reads
+from culture.standing import Worth
+from culture.store import Page
+from culture.threads import UNREAD, Threads
+from culture.trust import confirmed
 
 
-class Library:
+class Library(Reads):
     """Notes, their revisions and branches, and the search over the heads."""
 
     def __init__(
@@ -58,19 +54,13 @@ class Library:
 
         ``embedder``: for a search by meaning. Raises ValueError where the configuration needs one.
         """
-        self.config = config
-        self.seed = seed
-        self._count_tokens = count_tokens
+        super().__init__(config, seed, count_tokens, embedder)
         self._version = 0
-        self._pages: dict[str, Page] = {}
-        self._revisions = Store()
         self._merges: dict[str, str] = {}
         self._archived: set[str] = set()
-        self._shelves = Shelves()
-        self._standing = Standing(config.read_decay)
-        self.trust = Trust(config)
-        """Quarantined notes and the reputations of authors; to look at, not to change."""
-        self._finder = Finder(config, self._indexed, self._standing.worth, embedder, self._trusted)
+        self._branched: set[str] = set()
+        self.threads = Threads()
+        """Which notes speak of which."""
 
     @classmethod
     def load(
@@ -162,6 +152,24 @@ class Library:
         """Branches of a note that no later revision takes up, oldest first. Raises KeyError."""
         return [self._revisions[r] for r in self._page(note_id).open]
 
+    def unresolved(self, author: str) -> list[Revision]:
+        """Branches by ``author`` that no later revision takes up, oldest first; not what is held back."""
+        found = [self._revisions[r] for name in self._branched for r in self._pages[name].open]
+        own = (r for r in found if r.author == author and "held" not in r.evidence)
+        return sorted(own, key=lambda r: r.library_version)
+
+    def conflict(self, revision_id: str) -> str:
+        """An open branch and the head of its note merged, both sides between markers where they differ.
+
+        Raises KeyError, and ValueError for a revision that is no open branch.
+        """
+        branch = self.revision(revision_id)
+        page = self._pages[branch.note_id]
+        if revision_id not in page.open:
+            raise ValueError(f"expected an open branch, got revision {revision_id}, which is none")
+        ancestor = last_common(branch.parents, [page.head], self._revisions)
+        return merge(ancestor.body, self._revisions[page.head].body, branch.body).text
+
     def citations(self, revision_id: str) -> tuple[Citation, ...]:
         """What a revision cites, sorted. Raises KeyError."""
         self.revision(revision_id)
@@ -231,6 +239,21 @@ class Library:
                 store([head, branch.revision_id], "merged", text)
         return Written(new, tuple(stored), self._cited(stored), conflict)
 
+    def archive(self, order: Archive) -> Revision:
+        """Take a note out of sight; the marker that says so. A new text brings the note back.
+
+        Raises :class:`LibraryRefused` where there is no such note in sight.
+        """
+        page = self._pages.get(order.note_id)
+        if page is None or order.note_id in self._archived:
+            raise LibraryRefused("unknown_note", f"expected a note in sight, got {order.note_id!r}")
+        row = self._row(
+            page.note, [page.head], "archived", "", order.author, order.round, order.policy_version,
+            order.evidence,
+        )  # fmt: skip
+        self._apply(None, row, ())
+        return row
+
     def enforce_budgets(self, round: int) -> list[Revision]:
         """Archive what shelves hold beyond their budgets; the markers made, to be stored as revisions.
 
@@ -246,10 +269,7 @@ class Library:
             for name in sorted(self._shelves.notes(shelf), key=lambda n: self._rank(n, round)):
                 if not self._shelves.over(shelf, most_notes, most_tokens):
                     break
-                page = self._pages[name]
-                row = self._row(page.note, [page.head], "archived", "", LIBRARY, round, None, {})
-                self._apply(None, row, ())
-                markers.append(row)
+                markers.append(self.archive(Archive(name, LIBRARY, None, round)))
         return markers
 
     def quarantine(self, note_id: str, round: int, evidence: Json) -> list[Revision]:
@@ -289,97 +309,7 @@ class Library:
         """Take up a ``state_dict``. Raises ValueError."""
         self._standing.load_state_dict(state, self._pages)
 
-    # -- reading -----------------------------------------------------------------------------------
-    def search(
-        self,
-        query: str,
-        reader: Reader,
-        k: int,
-        budget_chars: int,
-        domain: str | None = None,
-        exclude_notes: Collection[str] = NOTHING,
-        exclude_cited: Collection[str] = NOTHING,
-    ) -> list[Hit]:
-        """Notes for a reader, best first, equal scores by note id: see :class:`Query`.
-
-        A note that no longer fits the budget is passed over for the next that does. No body is shown
-        twice, and no place is explored, for which a :class:`Query` names its attempt. Bodies are as
-        written: pass them through ``culture.quoting.quote`` before a model reads.
-        """
-        return self._search(Query(query, reader, k, budget_chars, domain, exclude_notes, exclude_cited))
-
-    def search_many(self, queries: Iterable[Query]) -> list[list[Hit]]:
-        """What :meth:`search` finds for each query, in order."""
-        return [self._search(query) for query in queries]
-
-    def placebo(
-        self,
-        hits: Sequence[Hit],
-        *,
-        query: str,
-        reader: Reader,
-        domain: str,
-        alphabet: str,
-        ids: Sequence[Id],
-    ) -> list[Hit]:
-        """As many texts as ``hits``, each of as many characters, that are not about ``query``.
-
-        They are notes of the domain that the reader could see, drawn by the stream named ``ids``, cut
-        or joined to length. Where there are too few, random characters of ``alphabet`` (what the domain
-        can write) under the note id ``filler``.
-        """
-        if not hits:
-            return []
-        rng = generator(self.seed, "placebo", *ids)
-        pools = self._shelves.pools(domain, reader)
-        drawn = drawn_from(pools, self.config.placebo_draws, rng)
-        shown, bodies = {h.note_id for h in hits}, {h.body for h in hits}
-        index = self._finder.index
-        scores = [h.score for h in hits]
-        if not self._finder.by_bm25:
-            terms = index.terms(query)
-            scores = [index.score(terms, h.note_id) for h in hits]
-        ceiling = self.config.placebo_relevance * max(scores)
-        fit = [n for n in irrelevant(index, query, drawn, ceiling) if n not in shown]
-        candidates = [self._hit(name, 0.0) for name in fit]
-        candidates = [c for c in candidates if c.body not in bodies]
-        return equal_length(hits, candidates, alphabet, rng, self._count_tokens)
-
     # -- inside ------------------------------------------------------------------------------------
-    def _search(self, query: Query) -> list[Hit]:
-        def explore(place: int) -> bool:
-            return explores(self.seed, self.config.exploration, query, place)
-
-        return chosen(self._matching(query), query, explore, self._standing.reads)
-
-    def _matching(self, query: Query) -> Iterator[Hit]:
-        """Notes that match and may be shown, best first."""
-        if query.k <= 0 or query.budget_chars <= 0:
-            return
-        labels = [label(query.domain, place) for place in query.reader.sources()]
-        excluded, cited = query.exclude_notes, set(query.exclude_cited)
-        for name, score in self._finder.ranked(query.text, labels, 4 * query.k + 24):
-            if name not in excluded and cited.isdisjoint(self._pages[name].cited):
-                yield self._hit(name, score)
-
-    def _hit(self, name: str, score: float) -> Hit:
-        page = self._pages[name]
-        head = self._revisions[page.head]
-        return Hit(
-            name, page.head, head.body, score, head.author, page.note.kind, head.tokens, head.round,
-            confirmed(head.evidence),
-        )  # fmt: skip
-
-    def _trusted(self, name: str) -> float:
-        """What the score of a note is multiplied by for its author's reputation."""
-        return self.trust.factor(self._revisions[self._pages[name].head].author)
-
-    def _alike(self, note: Note, body: str) -> Iterator[tuple[str, str]]:
-        """Notes on the shelf and of the domain of ``note`` that match ``body`` best, and their texts."""
-        labels = [label(note.domain, place) for place in self._shelves.places(note)]
-        for name, _ in islice(self._finder.index.ranked(body, labels), CANDIDATES):
-            yield name, self._revisions[self._pages[name].head].body
-
     def _page(self, name: str) -> Page:
         if name not in self._pages:
             raise KeyError(f"expected the id of a note of this library, got {name!r}")
@@ -449,6 +379,7 @@ class Library:
             kind, domain, shelf, author = map(sys.intern, (new.kind, new.domain, new.shelf, new.author))
             new = replace(new, kind=kind, domain=domain, shelf=shelf, author=author)
             self._pages[new.note_id] = Page(new, row.revision_id)
+            self.threads.add(new, citations)
         page = self._pages[row.note_id]
         self._version = row.library_version
         self._revisions.add(row, citations)
@@ -463,8 +394,9 @@ class Library:
             self._archived.add(row.note_id)
             return
         page.open = tuple(name for name in page.open if name not in row.parents)
+        page.open += (row.revision_id,) if row.outcome == "branch" else ()
+        (self._branched.add if page.open else self._branched.discard)(row.note_id)
         if row.outcome == "branch":
-            page.open += (row.revision_id,)
             return
         if row.outcome == "merged":
             self._merges[row.parents[1]] = row.revision_id
@@ -477,17 +409,15 @@ class Library:
     def _show(self, page: Page) -> None:
         note, place = page.note, source(page.note)
         self._shelves.put(note, place, self._revisions[page.head])
+        if note.kind in UNREAD:
+            return
         labels = [label(note.domain, place), label(None, place)]
         self._finder.put(note.note_id, self._indexed(note.note_id), labels)
 
     def _hide(self, page: Page) -> None:
         self._shelves.drop(page.note, source(page.note), self._revisions[page.head])
-        self._finder.drop(page.note.note_id)
-
-    def _indexed(self, name: str) -> str:
-        """What a note is found by."""
-        page = self._pages[name]
-        return f"{page.note.title}\n{self._revisions[page.head].body}"
+        if page.note.kind not in UNREAD:
+            self._finder.drop(page.note.note_id)
 
     def _rank(self, name: str, round: int) -> tuple[bool, float, float, int, str]:
         """Sorts the notes of a shelf by which is archived first."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from culture import books
 from culture.history import committed, diff, library_at
 from culture.library import Library
 from culture.records import Revision
@@ -178,6 +179,23 @@ class Past:
             for name, score in index.ranked(query, ["in sight"], first=len(names) + 1)
             if all(value in self._of(name, field) for field, value in chosen.items())
         ]
+
+    def books(self) -> list[Row]:
+        """Books whose outline is in sight, by domain and age, with their chapters."""
+        found: list[Row] = []
+        for name in self.library.threads.all_books():
+            if name in self.library.archived:
+                continue
+            whole = books.book(self.library, name)
+            chapters: list[Row] = [
+                {"number": c.number, "title": c.title, "note_id": c.note_id} for c in whole.chapters
+            ]
+            found.append({**self.about(name), "title": whole.title, "chapters": chapters})
+        return found
+
+    def book(self, name: str, chapter: int | None) -> str:
+        """A book, or one chapter of it, as Markdown. Raises ValueError for a chapter that it has not."""
+        return books.pages(self.library, books.book(self.library, name), chapter)
 
     def overview(self) -> Row:
         """The library as of the round: how many of what, and every note in sight."""

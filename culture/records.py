@@ -115,7 +115,8 @@ class Problem:
     request: str
     """What the curriculum asked for: ``fresh`` or ``mutate`` (a replay makes no new problem)."""
     origin: str
-    """Who wrote the text: ``policy`` (sampled), ``mutation`` (the domain's operator), ``scripted``."""
+    """Who wrote the text: ``policy`` (sampled), ``mutation`` (the domain's operator), ``club`` (a book
+    club), ``scripted``."""
     target_difficulty: float | None
     parent_id: str | None
     proposer: str
@@ -246,6 +247,34 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """What one agent decided to do with its desk, and what became of it."""
+
+    decision_id: str
+    round: int
+    agent_id: str
+    policy_version: str | None
+    """None where the scripted policy decided."""
+    domain: str
+    problem_id: str | None
+    """What it had worked on; None in a book club."""
+    club: str | None
+    """The chapter that was talked about; None outside a book club."""
+    read: list[str]
+    """Revisions that lay on the desk, in the order of their numbers."""
+    prompt: str
+    completion: str
+    """As written, untrusted."""
+    action: str | None
+    """What it decided, by name; None where the text was no action."""
+    note_id: str | None
+    """The note that it wrote, or that it did something to."""
+    outcome: Literal["written", "left", "malformed", "refused", "lost"]
+    reason: str | None
+    """Why it was malformed, refused or lost."""
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """A set of training rows for one policy; ``path`` is a Parquet file anyone can train from."""
 
@@ -357,6 +386,7 @@ class RoundRows:
     notes: list[Note] = field(default_factory=list)
     revisions: list[Revision] = field(default_factory=list)
     citations: list[Citation] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
     batches: list[Batch] = field(default_factory=list)
     batch_rows: list[BatchRow] = field(default_factory=list)
     updates: list[Update] = field(default_factory=list)

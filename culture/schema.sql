@@ -157,7 +157,7 @@ COMMENT ON COLUMN problems.problem_id IS 'Identifier of the problem.';
 COMMENT ON COLUMN problems.round IS 'Round in which it was proposed.';
 COMMENT ON COLUMN problems.domain IS 'Domain by name.';
 COMMENT ON COLUMN problems.request IS 'What the curriculum asked for: fresh or mutate (a replay makes no new problem).';
-COMMENT ON COLUMN problems.origin IS 'Who wrote the text: policy (sampled), mutation (the domain''s operator), scripted.';
+COMMENT ON COLUMN problems.origin IS 'Who wrote the text: policy (sampled), mutation (the domain''s operator), club (a book club), scripted.';
 COMMENT ON COLUMN problems.target_difficulty IS 'Difficulty asked for, in the domain''s unit; NULL where none was.';
 COMMENT ON COLUMN problems.parent_id IS 'Problem that it is a mutation of; NULL where fresh.';
 COMMENT ON COLUMN problems.proposer IS 'Agent that proposed it.';
@@ -280,7 +280,7 @@ CREATE TABLE notes (
 COMMENT ON TABLE notes IS 'One row a note: its identity; its text is in its revisions.';
 COMMENT ON COLUMN notes.note_id IS 'Identifier of the note.';
 COMMENT ON COLUMN notes.round IS 'Round in which it was begun.';
-COMMENT ON COLUMN notes.kind IS 'example, strategy, lesson, book, review, dispute or discussion.';
+COMMENT ON COLUMN notes.kind IS 'example, strategy, lesson, book (an outline), chapter, review, dispute or discussion.';
 COMMENT ON COLUMN notes.domain IS 'Domain that it is about.';
 COMMENT ON COLUMN notes.shelf IS 'Shelf that it stands on: an agent''s, an organisation''s, or public.';
 COMMENT ON COLUMN notes.title IS 'Title, untrusted.';
@@ -323,6 +323,38 @@ COMMENT ON COLUMN citations.revision_id IS 'Revision that cites.';
 COMMENT ON COLUMN citations.round IS 'Round in which the revision was written.';
 COMMENT ON COLUMN citations.target_kind IS 'Kind of the thing cited: note, problem or attempt.';
 COMMENT ON COLUMN citations.target_id IS 'Identifier of the thing cited.';
+
+CREATE TABLE decisions (
+    decision_id VARCHAR NOT NULL,
+    round BIGINT NOT NULL,
+    agent_id VARCHAR NOT NULL,
+    policy_version VARCHAR,
+    domain VARCHAR NOT NULL,
+    problem_id VARCHAR,
+    club VARCHAR,
+    read VARCHAR[] NOT NULL,
+    prompt VARCHAR NOT NULL,
+    completion VARCHAR NOT NULL,
+    action VARCHAR,
+    note_id VARCHAR,
+    outcome VARCHAR NOT NULL,
+    reason VARCHAR
+);
+COMMENT ON TABLE decisions IS 'One row a decision of an agent what to write, cite, revise, dispute or leave.';
+COMMENT ON COLUMN decisions.decision_id IS 'Identifier of the decision.';
+COMMENT ON COLUMN decisions.round IS 'Round in which it was taken.';
+COMMENT ON COLUMN decisions.agent_id IS 'Agent that decided.';
+COMMENT ON COLUMN decisions.policy_version IS 'Policy version that decided; NULL where the scripted policy did.';
+COMMENT ON COLUMN decisions.domain IS 'Domain that it was about.';
+COMMENT ON COLUMN decisions.problem_id IS 'Problem that the agent had worked on; NULL in a book club.';
+COMMENT ON COLUMN decisions.club IS 'Chapter that the book club talked about; NULL outside one.';
+COMMENT ON COLUMN decisions.read IS 'Revisions that lay on the desk, in the order of their numbers: what was read before writing.';
+COMMENT ON COLUMN decisions.prompt IS 'Prompt that it answered; empty where the scripted policy decided.';
+COMMENT ON COLUMN decisions.completion IS 'The action as it was written, untrusted.';
+COMMENT ON COLUMN decisions.action IS 'What it decided: leave, write, revise, review, dispute, discuss, outline, chapter, merge or archive; NULL where the text was no action.';
+COMMENT ON COLUMN decisions.note_id IS 'Note that was written, or archived; NULL where none was.';
+COMMENT ON COLUMN decisions.outcome IS 'What became of it: written, left, malformed (no action of this desk), refused (by the library) or lost (by the infrastructure).';
+COMMENT ON COLUMN decisions.reason IS 'Why it was malformed, refused or lost; NULL where it was not.';
 
 CREATE TABLE batches (
     batch_id VARCHAR NOT NULL,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from culture.edits import PUBLIC, text_digest
 from culture.reading import Reader
 from culture.records import Note, Revision
+from culture.threads import UNREAD
 
 
 class Shelves:
@@ -19,7 +20,7 @@ class Shelves:
         """Notes by the digest of the text that they show, its shelf and its domain."""
         self._notes: defaultdict[str, set[str]] = defaultdict(set)
         self._pools: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-        """Notes by domain and source, sorted."""
+        """Notes by domain and source, sorted; not those about notes, which are no placebo either."""
         self._tokens: defaultdict[str, int] = defaultdict(int)
 
     def put(self, note: Note, source: str, head: Revision) -> None:
@@ -28,7 +29,8 @@ class Shelves:
         self._texts[digest] = (*self._texts.get(digest, ()), note.note_id)
         self._notes[note.shelf].add(note.note_id)
         self._tokens[note.shelf] += head.tokens
-        insort(self._pools[note.domain, source], note.note_id)
+        if note.kind not in UNREAD:
+            insort(self._pools[note.domain, source], note.note_id)
 
     def drop(self, note: Note, source: str, head: Revision) -> None:
         """Take a note out of sight that was put there with the same arguments."""
@@ -38,8 +40,9 @@ class Shelves:
             self._texts[digest] = others
         self._notes[note.shelf].discard(note.note_id)
         self._tokens[note.shelf] -= head.tokens
-        names = self._pools[note.domain, source]
-        del names[bisect_left(names, note.note_id)]
+        if note.kind not in UNREAD:
+            names = self._pools[note.domain, source]
+            del names[bisect_left(names, note.note_id)]
 
     def same_text(self, note: Note, body: str) -> tuple[str, ...]:
         """Notes that show ``body`` on the shelf and in the domain of ``note``."""

@@ -20,6 +20,8 @@ RUN = [
     "sleep.every=2",
     "warm_up.tokens=50000",
     "lake.compact_every=2",
+    "writing.decisions=4",
+    "writing.by=scripted",
     "engine.batch_size=32",
 ]
 

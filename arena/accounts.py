@@ -1,0 +1,40 @@
+"""What an attempt has to tell: its problem worked out by execution, or what its own actions found out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from arena.domains.base import Account, Domain, Solution
+from culture.edits import Kind
+from culture.records import Attempt, Problem
+
+if TYPE_CHECKING:
+    from arena.round import Play
+
+
+def account_of(play: Play, attempt: Attempt, kind: Kind) -> Account | None:
+    """The account of an attempt as a note of ``kind`` (``example`` or ``lesson``).
+
+    None where there is nothing to tell, as of a replayed problem of one step, whose note was written when
+    it was new.
+    """
+    known = play.state.known[attempt.problem_id]
+    domain = play.state.domains[known.domain]
+    if domain.one_step:
+        row = next((p for p in play.rows.problems if p.problem_id == attempt.problem_id), None)
+        return _worked(domain, row, kind, attempt)
+    return domain.recount(known.spec, _actions(play, attempt), kind, attempt.form)
+
+
+def _worked(domain: Domain, row: Problem | None, kind: Kind, attempt: Attempt) -> Account | None:
+    if row is None or row.spec is None or row.answer_key is None:
+        return None
+    solution = Solution(row.answer_key, tuple(row.worked), int(row.features["steps"]))  # type: ignore[call-overload]
+    make = domain.example if kind == "example" else domain.lesson
+    return Account(domain.about(row.spec, attempt.form), make(row.spec, solution, attempt.form))
+
+
+def _actions(play: Play, attempt: Attempt) -> list[str]:
+    """What an attempt wrote turn by turn, lookups left out."""
+    earlier = [a for a in play.rows.actions if a.attempt_id == attempt.attempt_id and not a.lookup]
+    return [*(a.completion for a in earlier), attempt.completion]

@@ -1,0 +1,106 @@
+"""Does the library help? Attempts that read it against those that read nothing, and against placebos.
+
+    python -m benchmarks.library_effect smollm2|craft [--runs runs/library-effect] [--seeds 3] [--report]
+
+``smollm2``: SmolLM2-135M-Instruct before any training, on the bottom rung of arithmetic and transforms,
+with up to six notes. ``craft``: spark on worlds that come back, where notes are what earlier attempts found
+out.
+Nothing is trained after version 0, so all that differs between arms is what lies in the prompt.
+
+For each seed: the difference of success by intention to treat, errors clustered by problem. Over seeds: the
+mean of those with Student's t at 95% (the seeds are a sample), and with the errors within runs alone (the
+seeds are all there is), which is narrower.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+
+import culture
+from benchmarks.playing import Planned, over_seeds, play
+from culture.effect import CONTRASTS, Effect, culture_effect
+
+ARMS = "rollout.arms={library: 0.34, none: 0.33, placebo: 0.33}"
+STUDIES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+    "smollm2": (
+        "smollm2",
+        ("arithmetic", "transforms"),
+        (
+            ARMS,
+            "rounds=4",
+            "rollout.notes=6",
+            "rollout.problems=64",
+            "rollout.attempts=3",
+            "rollout.notes_written=48",
+            "rollout.hard_below=1.0",
+            "learner.every=1000",
+            "engine.prompt_chars=1500",
+            "evaluation.every=100",
+            "curriculum.learnability.replay_share=0",
+        ),
+    ),
+    "craft": (
+        "craft",
+        ("craft",),
+        (ARMS, "evaluation.every=100"),
+    ),
+}  # fmt: skip
+
+
+def line(effect: Effect) -> str:
+    ends = "none" if effect.low is None else f"[{effect.low:+.3f}, {effect.high:+.3f}]"
+    return (
+        f"{effect.treatment} - {effect.control}: {effect.difference:+.3f} {ends}, "
+        f"{effect.treated} and {effect.controls} attempts at {effect.problems} problems, "
+        f"{effect.read_share:.0%} read"
+    )
+
+
+def report(study: str, runs: Path, seeds: int) -> None:
+    """Print every seed's effects and those over seeds, by domain."""
+    for domain in STUDIES[study][1]:
+        print(f"\n{domain}")
+        found: dict[tuple[str, str], list[Effect]] = {}
+        for seed in range(seeds):
+            folder = runs / f"{study}-{seed}"
+            if not (folder / "run.yaml").exists():
+                continue
+            with culture.connect(folder) as log:
+                rounds = log.execute("SELECT max(round) + 1 FROM rounds").fetchone()
+                assert rounds is not None
+                # in the first round there is nothing to read yet
+                for effect in culture_effect(log, domain=domain, rounds=range(1, rounds[0])):
+                    found.setdefault((effect.treatment, effect.control), []).append(effect)
+                    print(f"  seed {seed}: {line(effect)}")
+        for contrast in CONTRASTS:
+            effects = found.get(contrast, [])
+            if effects:
+                mean, low, high = over_seeds([e.difference for e in effects])
+                text = f"  over {len(effects)} seeds, {contrast[0]} - {contrast[1]}: {mean:+.3f}"
+                text += f", t [{low:+.3f}, {high:+.3f}]"
+                if all(e.standard_error is not None for e in effects):
+                    error = math.sqrt(sum((e.standard_error or 0.0) ** 2 for e in effects)) / len(effects)
+                    text += f", within runs [{mean - 1.96 * error:+.3f}, {mean + 1.96 * error:+.3f}]"
+                print(text)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("study", choices=sorted(STUDIES))
+    parser.add_argument("--runs", type=Path, default=Path("runs/library-effect"))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--report", action="store_true")
+    options = parser.parse_args()
+    preset, _, overrides = STUDIES[options.study]
+    if not options.report:
+        seeds = range(options.seeds)
+        planned = [Planned(f"{options.study}-{s}", preset, s, overrides) for s in seeds]
+        play(planned, options.runs, options.jobs)
+    report(options.study, options.runs, options.seeds)
+
+
+if __name__ == "__main__":
+    main()
