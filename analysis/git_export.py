@@ -132,7 +132,8 @@ class _Writer:
         tree = self.tree_of(parents[0]) if parents else None
         path = path_of(note)
         if revision.outcome in MARKERS:
-            tree = self._without(tree, path)
+            # what was archived and is then put in quarantine is gone already
+            tree = self._without(tree, path) if note.note_id in self.shown else self._keep(self._copy(tree))
         else:
             blob = Blob.from_string(self._text(note, revision).encode())
             tree = self._with(tree, path.parts, self._keep(blob))

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 
 from analysis.export_folder import ExportError
 from analysis.git_export import GitExported, export_git, revisions_of
-from culture.edits import Edit
+from culture.edits import MARKERS, Edit
 from culture.history import NoSuchRound, blame, library_at
 from culture.library import Library
 from culture.markdown import front_matter, page, path_of
@@ -82,7 +82,7 @@ def assert_structure(folder: Path, done: GitExported, library: Library) -> None:
         assert all(p in ancestors(of, found) for p in made_from)
         if r.outcome == "merged":
             assert found == [main, made_from[1]]
-        if r.outcome == "archived":
+        if r.outcome in MARKERS:
             assert found == [main]
         main = done.commits[r.revision_id]
     assert git(folder, "rev-parse", "main", "HEAD").split() == [main, main]
@@ -91,7 +91,7 @@ def assert_structure(folder: Path, done: GitExported, library: Library) -> None:
     written = texts(folder, [f"{done.commits[r.revision_id]}:{paths[r.note_id]}" for r in revisions])
     for r, text in zip(revisions, written, strict=True):
         fields = front_matter(library.note(r.note_id), library.history(r.note_id)[0])
-        assert text == (None if r.outcome == "archived" else page(fields, r.body))
+        assert text == (None if r.outcome in MARKERS else page(fields, r.body))
     listed = git(folder, "ls-tree", "-r", "--name-only", "main").splitlines()
     assert sorted(listed) == sorted(str(paths[n]) for n in paths if n not in library.archived)
     on_disk = [p for p in folder.rglob("*") if p.is_file() and ".git" not in p.relative_to(folder).parts]
@@ -181,13 +181,14 @@ STORY: list[Step] = [
     ("edit", "ben", 0, [9, 3]), ("late", "carl", 0, [2, 9]), ("close", "anna", 0, [2, 1]),
     ("new", "anna", 0, [1]), ("new", "ben", 0, [4]), ("resolve", "anna", 0, [7, 3]),
     ("close", "anna", 0, [0, 1]), ("late", "carl", 1, [8, 8, 3]), ("late", "dora", 0, [0, 7]),
+    ("harm", "anna", 0, [0]), ("harm", "anna", 1, [0]),
 ]  # fmt: skip
 
 
 def test_the_same_run_gives_the_same_commits(tmp_path: Path) -> None:
     story = told(STORY, fresh=True)
     outcomes = {r.outcome for r in revisions_of(story.library)}
-    assert {"head", "branch", "archived"} <= outcomes
+    assert {"head", "branch", "archived", "quarantined"} <= outcomes
     with in_memory(story) as log, in_memory(story) as again:
         one, two = export_git(log, tmp_path / "one"), export_git(again, tmp_path / "two")
         assert one.commits == two.commits and one.branches == two.branches

@@ -1,4 +1,4 @@
-"""Random histories of a library for tests: notes, edits of old texts, merges, branches, archives."""
+"""Random histories of a library for tests: notes, edits of old texts, merges, branches, notes hidden."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from culture.catalog import LAKE, MACROS
 from culture.columns import SCHEMA, declared, to_arrow
 from culture.config import LakeConfig, LibraryConfig
-from culture.edits import Edit, LibraryRefused
+from culture.edits import MARKERS, Edit, LibraryRefused
 from culture.lake import Lake
 from culture.library import Library
 from culture.records import Round, RoundRows, Run
@@ -27,7 +27,9 @@ WORDS = ["R1=1", "S2", "", "the word", "  12"]
 Step = tuple[str, str, int, list[int]]
 STEPS: st.SearchStrategy[list[Step]] = st.lists(
     st.tuples(
-        st.sampled_from(["new", "edit", "edit", "edit", "late", "late", "late", "resolve", "close"]),
+        st.sampled_from(
+            ["new", "edit", "edit", "edit", "late", "late", "late", "resolve", "close", "harm"]
+        ),
         st.sampled_from(["anna", "ben", "carl"]),
         st.integers(0, 5),
         st.lists(st.integers(0, 9), min_size=1, max_size=6),
@@ -67,9 +69,13 @@ def told(steps: Sequence[Step], *, fresh: bool) -> Story:
             story.close(rows, {name: n for name, n in zip(names, numbers, strict=False) if n})
             rows = RoundRows()
             continue
+        if action == "harm":
+            if names:
+                rows.revisions += lib.quarantine(names[pick % len(names)], now, {"reason": "harmful"})
+            continue
         new = action == "new" or not names
         name = "" if new else names[pick % len(names)]
-        texts = [] if new else [r for r in lib.history(name) if r.outcome != "archived"]
+        texts = [] if new else [r for r in lib.history(name) if r.outcome not in MARKERS]
         base = None if new else texts[pick % len(texts)] if action == "late" else lib.head(name)
         resolves = [] if new or action != "resolve" else [r.revision_id for r in lib.branches(name)]
         if fresh:
@@ -84,6 +90,8 @@ def told(steps: Sequence[Step], *, fresh: bool) -> Story:
             f"Title {written}" if new else lib.note(name).title,
             "\n".join(lines), author, f"spark@{now}", now,
             citations=[("note", names[0])] if names else [("problem", "p1")], resolves=resolves,
+            # what brings a note back from quarantine
+            evidence={"recheck": "confirmed"} if pick == 5 else {},
         )  # fmt: skip
         try:
             lib.write(edit).add_to(rows)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from culture.config import LibraryConfig
-from culture.edits import Edit, LibraryRefused
+from culture.edits import MARKERS, Edit, LibraryRefused
 from culture.library import Library
 from culture.merging import BETWEEN
 from culture.reading import Query, Reader
@@ -363,7 +363,7 @@ def test_any_interleaving_keeps_every_text_and_is_rebuilt_from_its_records(
             edit = new(body, author=author, shelf=shelf, round=turn, citations=[("problem", f"p{pick}")])
         else:
             name = names[pick % len(names)]
-            texts = [r.revision_id for r in lib.history(name) if r.outcome != "archived"]
+            texts = [r.revision_id for r in lib.history(name) if r.outcome not in MARKERS]
             resolves = [r.revision_id for r in lib.branches(name)] if action == "resolve" else []
             base = texts[pick % len(texts)]
             edit = of(lib, name, body, author=author, base_revision_id=base, round=turn, resolves=resolves)
@@ -388,7 +388,7 @@ def test_any_interleaving_keeps_every_text_and_is_rebuilt_from_its_records(
         head, history = lib.head(name), lib.history(name)
         assert head.note_id == name and head.outcome in ("head", "merged")
         assert head == [r for r in history if r.outcome in ("head", "merged")][-1]
-        taken_up = {parent for r in history if r.outcome != "archived" for parent in r.parents}
+        taken_up = {parent for r in history if r.outcome not in MARKERS for parent in r.parents}
         tips: list[Revision] = [
             r for r in history if r.outcome == "branch" and r.revision_id not in taken_up
         ]
