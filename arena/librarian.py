@@ -14,6 +14,7 @@ from arena.seeding import kept
 from culture import connect
 from culture.clubs import Chosen, Invitation, chapter_for
 from culture.desk import Ask, Desk, set_out
+from culture.disputes import settle
 from culture.edits import Archive, Edit, LibraryRefused
 from culture.effect import culture_effect
 from culture.embedding import MiniLM
@@ -136,6 +137,8 @@ class Librarian:
         if self.config.library.quarantine_harmful and committed >= 0 and self.config.evaluated(round):
             with connect(self.folder) as connection:
                 rows.revisions.extend(quarantine_harmful(self.library, connection, round))
+        for settled in settle(self.library, round, self._helpful(committed, round)):
+            settled.add_to(rows)
         rows.revisions.extend(self.library.enforce_budgets(round))
         self.round = round
         return Shelved(
@@ -178,6 +181,14 @@ class Librarian:
                 low, high = record.interval()
                 found.append(Measure(now, f"reputation/{author}", "", record.mean, low, high, record.texts))
         return found
+
+    def _helpful(self, committed: int, round: int) -> set[str]:
+        """Notes that reading is shown to help, looked at in evaluated rounds where somebody disputes."""
+        if committed < 0 or not self.library.threads.disputes() or not self.config.evaluated(round):
+            return set()
+        with connect(self.folder) as connection:
+            found = worths(connection, "note")
+        return {w.key for w in found if w.corrected_low is not None and w.corrected_low > 0}
 
     def _worth(self) -> dict[str, Worth]:
         with connect(self.folder) as connection:

@@ -19,10 +19,13 @@ class Threads:
         self._talk: defaultdict[str, list[str]] = defaultdict(list)
         self._chapters: defaultdict[str, list[str]] = defaultdict(list)
         self._books: defaultdict[str, list[str]] = defaultdict(list)
+        self._disputes: list[str] = []
 
     def add(self, note: Note, citations: Iterable[Citation]) -> None:
         """Take in a new note with what its first revision cites."""
         about = [c.target_id for c in citations if c.target_kind == "note"]
+        if note.kind == "dispute":
+            self._disputes.append(note.note_id)
         if note.kind in TALK:
             for name in about:
                 self._talk[name].append(note.note_id)
@@ -35,6 +38,10 @@ class Threads:
     def talk(self, note_id: str) -> list[str]:
         """Reviews, disputes and discussions about a note, the oldest first."""
         return list(self._talk.get(note_id, ()))
+
+    def disputes(self) -> list[str]:
+        """All disputes, the oldest first."""
+        return list(self._disputes)
 
     def chapters(self, book: str) -> list[str]:
         """Chapters that name a book as theirs, the oldest first."""
