@@ -207,7 +207,8 @@ class Population:
         solvers = [agent.agent_id for agent in self.with_role("solver")]
         self._audience = {
             agent.agent_id: [name for name in solvers if self.may_read(agent.agent_id, name)]
-            for agent in self.with_role("proposer")
+            for agent in self.agents
+            if ACTING & set(agent.roles)
         }
         complaints = _complaints(config, seed, self.agents)
         if complaints:
@@ -245,7 +246,7 @@ class Population:
         """Ids of the solvers that get the problems of ``proposer``, in order; itself if it solves."""
         if proposer not in self._audience:
             self.agent(proposer)
-            raise ValueError(f"expected an agent with the role proposer, got {proposer!r}, which has not")
+            raise ValueError(f"expected an agent that proposes or solves, got {proposer!r}, which does not")
         return list(self._audience[proposer])
 
     def assign(self, proposers: Sequence[str], k: int, rng: np.random.Generator) -> list[list[str]]:

@@ -194,7 +194,7 @@ def test_an_agent_with_both_roles_gets_its_own_problems() -> None:
     assert everyone(1, "complete").audience("a-0") == ["a-0"]
 
 
-def test_an_audience_is_of_solvers_and_belongs_to_proposers() -> None:
+def test_an_audience_is_of_solvers_and_belongs_to_who_writes_problems() -> None:
     groups = [
         {"name": "p", "count": 3, "roles": ["proposer"]},
         {"name": "s", "count": 3, "roles": ["solver"]},
@@ -205,8 +205,11 @@ def test_an_audience_is_of_solvers_and_belongs_to_proposers() -> None:
         ["s-0", "s-1"],
         ["s-1", "s-2"],
     ]
-    with pytest.raises(ValueError, match="expected an agent with the role proposer, got 's-0'"):
-        population.audience("s-0")
+    # a solver may write problems in a book club; it has itself to solve them
+    assert population.audience("s-0") == ["s-0"]
+    with_editor = Population(config({"kind": "complete"}, *groups, {"name": "e", "roles": ["editor"]}), 0)
+    with pytest.raises(ValueError, match="expected an agent that proposes or solves, got 'e-0'"):
+        with_editor.audience("e-0")
     with pytest.raises(KeyError, match="'x-1'"):
         population.audience("x-1")
 

@@ -137,8 +137,12 @@ def play(
         checkpoints.save(base, spark.new_model(0, layers=1, width=32, heads=2), None, 0)
     policies = [f"policies.{name}.base={base}" for name in ("solver", "proposer")]
     config = load("tiny", [*SMALL, *policies, *overrides], RunConfig)
-    # not an override: the natural form is refused for the context of the spark engine, which is not here
-    config = config.model_copy(update={"engine": config.engine.model_copy(update={"form": form})})
+    # not overrides: the natural form is refused for the context of the spark engine, which is not here, and
+    # so is a model that decides in the terse form
+    by = "model" if form == "natural" else config.writing.by
+    writing = config.writing.model_copy(update={"by": by})
+    engine_config = config.engine.model_copy(update={"form": form})
+    config = config.model_copy(update={"engine": engine_config, "writing": writing})
 
     def opened(at: Path, config: RunConfig) -> Cluster:
         noticed: list[str] = []

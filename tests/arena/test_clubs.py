@@ -15,7 +15,7 @@ from tests.arena.consistency import check_log
 from tests.arena.scripted import play
 from tests.arena.test_deciding import Writer
 
-CLUB = ["writing.decisions=6", "club.every=1", "rounds=6"]
+CLUB = ["writing.decisions=6", "writing.by=scripted", "club.every=1", "rounds=6"]
 
 
 def held_to(folder: Path) -> None:
@@ -50,7 +50,7 @@ def held_to(folder: Path) -> None:
 
 
 def test_a_scripted_club_starts_from_what_the_chapter_says(tmp_path: Path) -> None:
-    folder = play(tmp_path / "run", [*CLUB, "writing.by=scripted"])
+    folder = play(tmp_path / "run", CLUB)
     held_to(folder)
     with connect(folder) as log:
         said = [r[0] for r in log.execute("SELECT completion FROM decisions WHERE club <> ''").fetchall()]
