@@ -11,11 +11,14 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import multiprocessing
 import os
 import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -203,29 +206,50 @@ def _reason(error: Exception) -> str:
 
 def _converted(gguf: Path, name: str, cache: Path) -> Path:
     """The folder that ``gguf`` was converted into, now or earlier."""
-    with gguf.open("rb") as handle:
-        digest = hashlib.file_digest(handle, "sha256").hexdigest()
-    folder = cache.absolute() / "models" / f"{name}-{digest[:16]}"
+    folder = _folder_for(gguf, name, cache)
     if folder.is_dir():
         return folder
-    half = folder.with_name(folder.name + ".partial")
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        # One conversion at a time, since each holds a whole model. The kernel drops the lock of a killed
-        # process, so whoever holds it may remove what another left half made.
-        with (folder.parent / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not folder.is_dir():
-                if half.exists():
-                    shutil.rmtree(half)
-                _convert(gguf, half)
-                half.replace(folder)
+        _apart(gguf, folder)
+    except BrokenProcessPool as error:
+        raise ModelError(
+            f"expected memory to convert {gguf}, got the end of the process that did it; close other "
+            "programs"
+        ) from error
     except (OSError, SafetensorError) as error:
         raise ModelError(
             f"expected to write the converted model to {folder}, got: {error}; make room on the disk, or "
             "mend the rights of the folder"
         ) from error
     return folder
+
+
+def _folder_for(gguf: Path, name: str, cache: Path) -> Path:
+    """Where a conversion of this very file is kept."""
+    with gguf.open("rb") as handle:
+        digest = hashlib.file_digest(handle, "sha256").hexdigest()
+    return cache.absolute() / "models" / f"{name}-{digest[:16]}"
+
+
+def _apart(gguf: Path, folder: Path) -> None:
+    """Convert in a process of its own, which gives back the memory that several copies of a model take."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as apart:
+        apart.submit(_convert_once, gguf, folder).result()
+
+
+def _convert_once(gguf: Path, folder: Path) -> None:
+    """Make ``folder`` of ``gguf`` where nobody has, whole or not at all."""
+    half = folder.with_name(folder.name + ".partial")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # One conversion at a time, since each holds a whole model. The kernel drops the lock of a killed
+    # process, so whoever holds it may remove what another left half made.
+    with (folder.parent / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.is_dir():
+            if half.exists():
+                shutil.rmtree(half)
+            _convert(gguf, half)
+            half.replace(folder)
 
 
 def _convert(gguf: Path, folder: Path) -> None:

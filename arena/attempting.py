@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from arena.cluster import Failed, WorkFailed
 from arena.envs import Episode, SolveEnv
+from arena.librarian import Reading
+from arena.pools import Failed, WorkFailed
 from arena.provenance import headed, longest_heading
 from arena.state import Known, arm_of
-from arena.workers import Reading, Stepped
+from arena.verifier import Stepped
 from culture.quoting import quote
 from culture.reading import Hit, Reader
 from culture.records import Action, Agent, Arm, Attempt, Read, Source

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,19 +12,12 @@ from agents.engines.vllm import serves_adapters
 from agents.spark import VOCABULARY
 from agents.vocabulary import SparkVocabulary, Vocabulary, VocabularyError, vocabulary_of
 from arena.config import RunConfig
-from arena.run_files import CHECKPOINTS
+from arena.run_files import CHECKPOINTS, cache_folder
 from arena.run_names import Wrong
 from culture.embedding import EmbeddingError, model_folder
 
 VERSIONS_KEPT = 4
 """Policy versions that an engine holds, the latest used; ``torch`` has each of them whole in memory."""
-
-
-def cache_folder() -> Path:
-    """Where models that were made or converted are kept: ``LUDUS_CACHE``, or the user's cache."""
-    if own := os.environ.get("LUDUS_CACHE"):
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "ludus"
 
 
 @cache

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from agents.engines.base import Completion
-from arena.cluster import WorkFailed
 from arena.domains.base import Domain, Rejected
+from arena.pools import WorkFailed
 from culture.clubs import Chosen, Invitation
 from culture.edits import PUBLIC, Edit, Target, note_id
 from culture.quoting import quote
@@ -137,7 +137,7 @@ def _members(play: Play, meeting: Meeting) -> list[Agent]:
     near = [population.agent(name) for name in meeting.host.neighbours]
     near = [a for a in near if {"solver", "proposer"} & set(a.roles) and chapter.seen_by(_reader(a))]
     rng = generator(play.config.seed, "club", play.round, chapter.note.note_id)
-    rng.shuffle(near)  # type: ignore[arg-type]
+    rng.shuffle(near)
     return [meeting.host, *near[: play.config.club.members - 1]]
 
 

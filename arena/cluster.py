@@ -7,39 +7,30 @@ gives its work to the new one; what keeps failing comes back as :class:`Failed` 
 
 from __future__ import annotations
 
-import importlib
 import logging
 import math
 import os
-import resource
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from agents.config import EngineConfig
 from agents.engines.base import Completion, Request, Sampling
 from agents.learning.learner import Learned
-from agents.learning.parallel import CPUS, WorkersFailed
+from agents.learning.parallel import CPUS
 from arena.config import RunConfig
 from arena.envs import Episode
+from arena.librarian import Librarian, Reading, Shelved
+from arena.pools import Failed, LocalPool, Pool, RayPool, WorkFailed, peak_gib
 from arena.proposals import Judged
 from arena.rechecking import Checked
 from arena.run_names import Wrong
-from arena.workers import (
-    EngineWorker,
-    LearnerWorker,
-    LearnOrder,
-    Librarian,
-    Reading,
-    Shelved,
-    Stepped,
-    Verifier,
-)
+from arena.verifier import Stepped, Verifier
+from arena.workers import EngineWorker, LearnerWorker, LearnOrder
 from culture.clubs import Chosen, Invitation
 from culture.desk import Ask, Desk
 from culture.edits import Archive, Edit, Kind
@@ -51,161 +42,6 @@ _VERIFIED_TOGETHER = 256
 """Proposals or answers in one piece of work."""
 _ENGINE, _VERIFIER, _LIBRARIAN, _LEARNER = 0.5, 0.25, 0.25, 0.5
 """CPUs that one actor of a kind reserves."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """A piece of work that its actor could not do, in spite of restarts."""
-
-    detail: str
-
-
-class Pool(Protocol):
-    """Workers of one kind."""
-
-    def call(self, method: str, *args: Any) -> Any:
-        """One call to one worker. Raises WorkFailed."""
-
-    def map(self, method: str, pieces: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """One call a piece, over all workers; results in the order of ``pieces``, some of them Failed."""
-
-    def peak_memory(self) -> dict[str, float]:
-        """Largest resident memory so far of each process of the pool's own, by name, GiB."""
-
-
-class WorkFailed(RuntimeError):
-    """A call that no restart could help."""
-
-
-class LocalPool:
-    """One worker in this process, made when it is first needed."""
-
-    def __init__(self, make: Callable[[], Any], noticed: list[str]) -> None:
-        self._make = make
-        self._noticed = noticed
-        self._worker: Any = None
-
-    def call(self, method: str, *args: Any) -> Any:
-        if self._worker is None:
-            self._worker = self._make()
-        try:
-            return getattr(self._worker, method)(*args)
-        finally:
-            self._noticed += _notices(self._worker)
-
-    def map(self, method: str, pieces: Sequence[tuple[Any, ...]]) -> list[Any]:
-        return [self.call(method, *piece) for piece in pieces]
-
-    def peak_memory(self) -> dict[str, float]:
-        return {}
-
-
-class RayPool:
-    """Actors of one class."""
-
-    def __init__(
-        self,
-        cls: type,
-        args: tuple[Any, ...],
-        *,
-        count: int,
-        cpus: float,
-        gpus: float = 0.0,
-        retries: int,
-        noticed: list[str],
-        plugins: Sequence[str] = (),
-        environment: Mapping[str, str] | None = None,
-    ) -> None:
-        import ray
-
-        actor: Any = ray.remote(_Tagged)
-        options: dict[str, Any] = {"num_cpus": cpus, "num_gpus": gpus, "max_restarts": -1, "name": None}
-        if environment:
-            options["runtime_env"] = {"env_vars": dict(environment)}
-        actor = actor.options(max_task_retries=retries, **options)
-        self._ray = ray
-        self._name = cls.__name__.lower()
-        self._actors = [actor.remote(cls, args, list(plugins)) for _ in range(count)]
-        self._pids: dict[int, int] = {}
-        self._noticed = noticed
-
-    @property
-    def actors(self) -> list[Any]:
-        """The actor handles."""
-        return list(self._actors)
-
-    def call(self, method: str, *args: Any) -> Any:
-        (result,) = self.map(method, [args])
-        if isinstance(result, Failed):
-            raise WorkFailed(f"{self._name}.{method}: {result.detail}")
-        return result
-
-    def map(self, method: str, pieces: Sequence[tuple[Any, ...]]) -> list[Any]:
-        results: list[Any] = [None] * len(pieces)
-        waiting = list(range(len(pieces)))[::-1]
-        running: dict[Any, tuple[int, int]] = {}
-        idle = list(range(len(self._actors)))[::-1]
-        while waiting or running:
-            while waiting and idle:
-                index, who = waiting.pop(), idle.pop()
-                ref = self._actors[who].do.remote(method, pieces[index])
-                running[ref] = (index, who)
-            (ready,), _ = self._ray.wait(list(running), num_returns=1)
-            index, who = running.pop(ready)
-            idle.append(who)
-            try:
-                pid, results[index], notices = self._ray.get(ready)
-            except self._ray.exceptions.RayActorError as error:
-                results[index] = Failed(str(error).partition("\n")[0])
-                continue
-            except self._ray.exceptions.RayTaskError as error:
-                if isinstance(error.cause, WorkersFailed):
-                    results[index] = Failed(str(error.cause))
-                    continue
-                # as in this process: the exception itself, without the other process's traceback as text
-                raise error.cause from None
-            self._noticed += [f"{self._name} {who}: {notice}" for notice in notices]
-            if self._pids.setdefault(who, pid) != pid:
-                self._noticed.append(f"{self._name} {who} was restarted")
-                self._pids[who] = pid
-        return results
-
-    def peak_memory(self) -> dict[str, float]:
-        found = {}
-        for who, actor in enumerate(self._actors):
-            try:
-                found[f"{self._name} {who}"] = float(self._ray.get(actor.peak.remote()))
-            except self._ray.exceptions.RayActorError:
-                continue  # it is being restarted
-        return found
-
-
-class _Tagged:
-    """An actor around a worker, which says which process did the work."""
-
-    def __init__(self, cls: type, args: tuple[Any, ...], plugins: Sequence[str]) -> None:
-        for name in plugins:
-            importlib.import_module(name)
-        self._worker = cls(*args)
-
-    def peak(self) -> float:
-        return _peak_gib()
-
-    def do(self, method: str, args: tuple[Any, ...]) -> tuple[int, Any, list[str]]:
-        return os.getpid(), getattr(self._worker, method)(*args), _notices(self._worker)
-
-
-def _notices(worker: Any) -> list[str]:
-    """What a worker has to tell of itself, which it then forgets."""
-    if not hasattr(worker, "notices"):
-        return []
-    told, worker.notices[:] = list(worker.notices), []
-    return told
-
-
-def _peak_gib() -> float:
-    """Largest resident memory of this process so far; Linux counts it in KiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 class Cluster:
@@ -339,7 +175,7 @@ class Cluster:
 
     def peak_memory(self) -> dict[str, float]:
         """Largest resident memory so far of each of the run's processes, by name, GiB."""
-        found = {"arena": _peak_gib()}
+        found = {"arena": peak_gib()}
         for pool in (self.engines, self.verifiers, self.librarian, self.learner):
             found |= pool.peak_memory()
         return found
@@ -420,6 +256,10 @@ class RayCluster(Cluster):
             # A learner's second thread that spins while it waits takes the core from everything else.
             # Larger models, whose engines and learners take turns, lose more by waking a thread each time.
             os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        else:
+            # oneDNN keeps what it made for 1,024 shapes of product, which with batches of every length is
+            # more than a GiB a process; so many serve as fast
+            os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
         import ray
 
         c = config.cluster

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from agents.actions import EDITORS, Choices, Malformed, parse, pattern, told
 from agents.scripted import Situation, decide
 from arena.accounts import account_of
-from arena.cluster import WorkFailed
 from arena.entries import Entry, Seat, entries_of
+from arena.pools import WorkFailed
 from culture.books import contents
 from culture.desk import Ask, Desk, Item
 from culture.edits import Edit, note_id

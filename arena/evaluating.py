@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, get_args
 
 from agents.engines.base import Request as Generation
-from arena.cluster import Failed, WorkFailed
 from arena.envs import Episode
+from arena.pools import Failed, WorkFailed
 from culture.records import Arm, Evaluation, Measure
 
 if TYPE_CHECKING:

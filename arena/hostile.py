@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from agents.population import GroupConfig
-from arena.cluster import Failed, WorkFailed
 from arena.domains.base import Domain, Solution
-from arena.workers import Reading
+from arena.librarian import Reading
+from arena.pools import Failed, WorkFailed
 from culture.edits import PUBLIC, Edit, Kind
 from culture.reading import Hit, Reader
 from culture.records import Agent, Form, Note

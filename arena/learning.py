@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from agents.config import RoleObjective
 from agents.learning.batches import Sample, rows_from, write_parquet
-from arena.cluster import Failed
+from arena.pools import Failed
 from arena.run_files import BATCHES, run_path
 from arena.workers import LearnOrder
 from culture.records import Action, Attempt, Batch, BatchRow, Policy, Problem

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from agents.engines.base import Completion
 from arena.clubs import Posed
-from arena.cluster import Failed
+from arena.pools import Failed
 from arena.proposals import Judged
 from arena.state import Known
 from culture.records import Agent, Attempt, Problem, Source

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from arena.cluster import Failed
 from arena.entries import Entry
+from arena.pools import Failed
 from arena.rechecking import RECHECKED, Checked
 from culture.edits import Edit
 from culture.records import Json
 
 if TYPE_CHECKING:
+    from arena.librarian import Shelved
     from arena.round import Play
-    from arena.workers import Shelved
 
 
 def rechecked(play: Play, edits: Sequence[Entry]) -> list[Entry]:

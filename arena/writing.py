@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from arena import hostile, trusting
 from arena.accounts import account_of
 from arena.clubs import minutes
-from arena.cluster import WorkFailed
 from arena.deciding import decide_all
 from arena.entries import Entry
+from arena.pools import WorkFailed
 from culture.edits import PUBLIC, Edit, Kind
 from culture.placebo import FILLER
 from culture.records import Attempt, Decision, Json

@@ -36,13 +36,13 @@ os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
 
 from agents import checkpoints, models, spark
 from agents.engines.base import Request, Sampling
-from arena.bases import cache_folder, vocabulary_for
+from arena.bases import vocabulary_for
 from arena.cluster import open_cluster
 from arena.config import RunConfig
 from arena.domains import make_domain
 from arena.domains.base import Solution
 from arena.envs import Episode, SolveEnv
-from arena.run_files import CHECKPOINTS
+from arena.run_files import CHECKPOINTS, cache_folder
 from arena.settings import load
 from benchmarks.sides import Idle, Side, Spread
 from culture.seeds import derive, generator

@@ -31,9 +31,9 @@ import culture
 from arena.cluster import Cluster
 from arena.config import RunConfig
 from arena.evaluating import wilson
+from arena.librarian import Shelved
 from arena.run import Run
 from arena.settings import load
-from arena.workers import Shelved
 from culture.clustered import LEVEL, clustered_difference, interval
 from culture.edits import Archive, Edit
 

@@ -207,7 +207,7 @@ def make(n: int, folder: Path) -> None:
 def one(n: int, folder: Path) -> dict[str, float]:
     """All figures of a library of ``n`` revisions, whose log is made in ``folder``."""
     from arena.config import RunConfig
-    from arena.workers import Librarian
+    from arena.librarian import Librarian
     from culture.config import LakeConfig, LibraryConfig
     from culture.edits import Edit
     from culture.lake import Lake

@@ -53,11 +53,11 @@ from agents.learning.learner import Learner
 from agents.learning.trainee import Trainee
 from agents.precision import native
 from agents.vocabulary import Vocabulary
-from arena.bases import cache_folder, vocabulary_for
+from arena.bases import vocabulary_for
 from arena.config import RunConfig
 from arena.domains import make_domain
 from arena.domains.base import Solution
-from arena.run_files import BATCHES, CHECKPOINTS
+from arena.run_files import BATCHES, CHECKPOINTS, cache_folder
 from arena.workers import EngineWorker, LearnerWorker, LearnOrder
 from benchmarks.engine import POLICY, SMOLLM2, one_policy
 from benchmarks.sides import Idle, Side, Spread

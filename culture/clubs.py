@@ -49,7 +49,7 @@ def chapter_for(library: Library, invitation: Invitation) -> Chosen | None:
         for chapter in book(library, name, reader).chapters:
             if chapter.note_id is not None:
                 talked = len(library.threads.talk(chapter.note_id))
-                lot = derive(library.seed, *invitation.ids, chapter.note_id)
+                lot = derive(library.seed, "club", *invitation.ids, chapter.note_id)
                 found.append((talked, lot, name, chapter.note_id))
     if not found:
         return None

@@ -408,18 +408,28 @@ def test_a_conversion_is_done_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     calls: list[Path] = []
-    convert = models._convert
-    monkeypatch.setattr(models, "_convert", lambda gguf, to: (calls.append(to), convert(gguf, to)))
+    convert = models._apart
+    monkeypatch.setattr(models, "_apart", lambda gguf, to: (calls.append(to), convert(gguf, to)))
     return calls
 
 
 def test_two_at_once_convert_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_gguf(tmp_path / "tiny.gguf")
-    calls = counted(monkeypatch)
+    made = tmp_path / "made"
+    monkeypatch.setattr(models, "_apart", models._convert_once)
+    convert = models._convert
+
+    def noted(gguf: Path, to: Path) -> None:
+        with made.open("a") as file:
+            file.write("once\n")
+        convert(gguf, to)
+
+    monkeypatch.setattr(models, "_convert", noted)
     with ThreadPoolExecutor(3) as pool:
         bases = [str(tmp_path / "tiny.gguf")] * 3
         folders = set(pool.map(lambda base: models.resolve(base, tmp_path / "cache"), bases))
-    assert len(folders) == len(calls) == 1
+    assert len(folders) == 1
+    assert made.read_text() == "once\n"
     models.check(str(folders.pop()))
 
 
@@ -435,7 +445,8 @@ def half(gguf, folder):
     os.kill(os.getpid(), signal.SIGKILL)
 
 models._convert = half
-models.resolve(sys.argv[1], Path(sys.argv[2]))
+gguf = Path(sys.argv[1])
+models._convert_once(gguf, models._folder_for(gguf, gguf.stem, Path(sys.argv[2])))
 """
 
 

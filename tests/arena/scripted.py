@@ -12,14 +12,17 @@ import pytest
 from agents import checkpoints, spark
 from agents.engines.base import Completion, Request, Sampling
 from arena import run as run_module
-from arena.cluster import Cluster, Failed, LocalPool, Pool, WorkFailed
+from arena.cluster import Cluster
 from arena.config import RunConfig
 from arena.domains import make_domain
 from arena.domains.base import Rejected
 from arena.domains.transforms import split, work
+from arena.librarian import Librarian
+from arena.pools import Failed, LocalPool, Pool, WorkFailed
 from arena.run import Run
 from arena.settings import load
-from arena.workers import LearnerWorker, Librarian, Verifier
+from arena.verifier import Verifier
+from arena.workers import LearnerWorker
 from culture.records import Form
 from culture.seeds import generator
 

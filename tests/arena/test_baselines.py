@@ -9,12 +9,15 @@ import pytest
 
 from agents import checkpoints, spark
 from arena import run as run_module
-from arena.cluster import Cluster, LocalPool
+from arena.cluster import Cluster
 from arena.config import RunConfig
+from arena.librarian import Librarian
+from arena.pools import LocalPool
 from arena.round import Progress
 from arena.run import Run
 from arena.settings import load
-from arena.workers import LearnerWorker, Librarian, Verifier
+from arena.verifier import Verifier
+from arena.workers import LearnerWorker
 from culture import connect
 from tests.arena.scripted import SMALL, Failing, ScriptedEngine
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from arena.cluster import LocalPool, _gpus
+from arena.cluster import _gpus
 from arena.config import RunConfig
+from arena.pools import LocalPool
 from arena.run_names import Wrong
 from arena.settings import load
 

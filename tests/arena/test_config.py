@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from agents.population import PopulationConfig
-from arena.cluster import _Tagged
 from arena.config import RunConfig
 from arena.domains import base, make_domain, registered
+from arena.pools import Tagged
 from arena.settings import ConfigError, assert_documented, dump, load, presets
 
 
@@ -103,7 +103,7 @@ def test_a_domain_of_ones_own_is_a_plugin(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "own_there.py").write_text(OWN.replace("own", "other"))
     config = load("tiny", ["plugins=[own_here]", "domains=[own]"], RunConfig)
     assert make_domain(config.domains[0]).name == "own"
-    _Tagged(dict, (), ["own_there"])  # what an actor does in its own process
+    Tagged(dict, (), ["own_there"])  # what an actor does in its own process
     assert {"own", "other"} < set(registered())
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from arena.cluster import Pool, WorkFailed
+from arena.pools import Pool, WorkFailed
 from culture import connect
 from tests.arena.consistency import check_log
 from tests.arena.scripted import Failing, play

@@ -10,7 +10,7 @@ import pytest
 
 from analysis.identical import differences
 from arena.config import RunConfig
-from arena.workers import Librarian, Reading, Shelved
+from arena.librarian import Librarian, Reading, Shelved
 from culture import connect
 from culture.config import LakeConfig, LibraryConfig
 from culture.edits import Edit

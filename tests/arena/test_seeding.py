@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.markdown_export import export_markdown
-from arena.cluster import Pool
 from arena.config import RunConfig
 from arena.domains import make_domain
+from arena.librarian import Librarian, Reading
+from arena.pools import Pool
 from arena.run import Run
 from arena.run_files import SEEDS
 from arena.seeding import SeedFault, keep, kept, read_folder, seeds_of
 from arena.settings import load
-from arena.workers import Librarian, Reading
 from culture import connect
 from culture.config import LibraryConfig
 from culture.edits import IMPORT

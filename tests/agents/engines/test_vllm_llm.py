@@ -19,9 +19,9 @@ from agents.learning.packing import Tokens, pack
 from agents.learning.scoring import autocast, score_packed
 from agents.learning.trainee import Trainee
 from agents.vocabulary import SparkVocabulary, vocabulary_of
-from arena.bases import cache_folder
 from arena.domains import make_domain
 from arena.domains.base import Rejected
+from arena.run_files import cache_folder
 
 pytestmark = [
     pytest.mark.llm,

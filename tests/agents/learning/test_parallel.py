@@ -27,8 +27,9 @@ from agents.learning.packing import Tokens
 from agents.learning.parallel import WorkersFailed, _told, in_processes, joined
 from agents.learning.passes import Part, shared_out
 from agents.vocabulary import SparkVocabulary, Vocabulary, vocabulary_of
-from arena.cluster import Failed, RayPool, _cpus
+from arena.cluster import _cpus
 from arena.config import RunConfig
+from arena.pools import Failed, RayPool
 from arena.settings import ConfigError, load
 from arena.workers import LearnerWorker, LearnOrder
 from culture.records import BatchRow
