@@ -166,7 +166,7 @@ class _Note:
         return None
 
     def others(self) -> list[tuple[Note, Hit]]:
-        """Notes that it can read and did not write itself, those that match a problem, best first."""
+        """Public notes that it reads and did not write itself, those that match a problem, best first."""
         domain, agent = self.domain, self.agent
         reading = Reading(
             query=domain.about(self.problem("read"), self.form),
@@ -182,7 +182,7 @@ class _Note:
         except WorkFailed as error:
             self.play.event("infrastructure", "read_failed", "librarian", str(error))
             return []
-        return [(note, hit) for note, hit in found if hit.author != agent.agent_id]
+        return [(n, hit) for n, hit in found if n.shelf == PUBLIC and hit.author != agent.agent_id]
 
     def new(self, kind: Kind, spec: str, body: str, cited: tuple[str, ...] = ()) -> Edit | None:
         """A new note that is found for problems like ``spec``; None where it says nothing."""

@@ -43,6 +43,12 @@ def search_page(past: Past, hits: Sequence[Data]) -> Iterator[str]:
         yield f"\nand {more} more; --kind, --author, --shelf or --domain narrow it, --json has all"
 
 
+def _state(page: Data) -> str:
+    if page["quarantined"]:
+        return "in quarantine: out of sight until a text of it is confirmed"
+    return "archived: out of sight" if page["archived"] else "in sight"
+
+
 def show_page(past: Past, page: Data) -> Iterator[str]:
     yield f"note {page['note_id']}"
     facts = [
@@ -50,7 +56,7 @@ def show_page(past: Past, page: Data) -> Iterator[str]:
         ("kind", f"{page['kind']} about {page['domain']}, on the shelf {page['shelf']}"),
         ("begun", f"in round {page['round']} by {page['author']}"),
         ("text", _written(past, page)),
-        ("state", "archived: out of sight" if page["archived"] else "in sight"),
+        ("state", _state(page)),
         ("history", _many(page["revisions"], "revision")),
         ("branches", _ids(past, page["open_branches"]) or "none open"),
         ("evidence", json.dumps(page["evidence"], ensure_ascii=False)),

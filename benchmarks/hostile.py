@@ -57,6 +57,9 @@ SMALL = [
     "rollout.notes_written=16",
     "rollout.hard_below=1.0",
     "evaluation.every=2",
+    # within reach of what the warm-up taught, so that reading can help or harm
+    "curriculum.learnability.start_target=8",
+    "curriculum.learnability.minimum_target=4",
 ]
 HOSTILE = 6
 """Hostile agents beside 24 others."""

@@ -63,6 +63,7 @@ class Past:
             "note_id": name, "revision_id": head.revision_id, "title": note.title, "kind": note.kind,
             "domain": note.domain, "shelf": note.shelf, "author": note.author, "round": note.round,
             "revised_by": head.author, "revised_in": head.round, "archived": name in self.library.archived,
+            "quarantined": name in self.library.trust.quarantined,
             "open_branches": [r.revision_id for r in self.library.branches(name)],
         }  # fmt: skip
 

@@ -186,7 +186,12 @@ def test_a_run_in_the_natural_form_shows_whose_notes_are(tmp_path: Path) -> None
 
     sets = ["rounds=3", groups(*KINDS), "library.provenance=true", "rollout.notes_written=16"]
     # a heading, a note and a problem have to fit
-    sets += ["engine.answer_tokens=16", "engine.prompt_chars=240", "rollout.notes=1"]
+    sets += [
+        "engine.answer_tokens=48",
+        "engine.prompt_chars=208",
+        "rollout.notes=1",
+        "rollout.hard_below=1",
+    ]
     folder = play(tmp_path / "run", sets, engine=lambda: ScriptedEngine("natural"), form="natural")
     check_log(folder)
     prompts = [p for (p,) in ask(folder, "SELECT prompt FROM attempts WHERE arm = 'library'")]
