@@ -1,9 +1,9 @@
 """Disputes are decided by evidence where there is any: by execution, or by what reading turned out to do.
 
-A dispute names the text that it disputes (``about`` in its evidence). It is *upheld* where that text's note
-is in quarantine, and *dismissed* where execution confirmed all that the text says, or where reading the note
-is shown to help. The decision is a new text of the dispute, by the library, with the reason in its evidence;
-what nothing decides stays open.
+A dispute names the text that it disputes (``about`` in its evidence). It is *upheld* where that text's
+note is in quarantine, and *dismissed* where execution confirmed all that the text says, or where reading
+the note is shown to help. The decision is a new text of the dispute, by the library, with the reason in its
+evidence; what nothing decides stays open.
 """
 
 from __future__ import annotations
@@ -50,9 +50,7 @@ def _decided(library: Library, head: Revision, ruling: tuple[str, str], round: i
     note, (decision, reason) = library.note(head.note_id), ruling
     room = library.config.max_note_chars
     line = f"{decision}: {reason}"
-    body = (
-        head.body if len(head.body) + len(line) + 2 <= room else head.body[: max(0, room - len(line) - 2)]
-    )
+    body = head.body[: max(0, room - len(line) - 2)]
     evidence: Json = {**head.evidence, DECIDED: decision, "by": reason}
     kind: Kind = "dispute"
     return Edit(

@@ -17,6 +17,7 @@ from culture.config import LibraryConfig
 from culture.edits import (
     LIBRARY,
     MARKERS,
+    TALK,
     Archive,
     Edit,
     LibraryRefused,
@@ -204,7 +205,8 @@ class Library(Reads):
         if own in self._revisions:
             return self._again(own, new)
         same = self._shelves.same_text(note, edit.body)
-        if set(same) - ({note.note_id} if edit.resolves else set()):
+        # two may say the same of different notes
+        if note.kind not in TALK and set(same) - ({note.note_id} if edit.resolves else set()):
             raise LibraryRefused("duplicate", f"expected a new text, got that of note {min(same)}")
         self.trust.limits.check(edit, lambda: self._alike(note, edit.body))
         held = self.trust.held(edit, note)
