@@ -152,6 +152,7 @@ def _library(connection: duckdb.DuckDBPyConnection) -> Section:
     (hidden,) = _one(connection, "SELECT max_by(value, round) FROM measures WHERE name = 'quarantined'")
     if hidden:
         section.lines.append(("in quarantine", f"{hidden:.0f} notes that were refuted or did harm"))
+    section.lines += _decisions(connection)
     effects = culture_effect(connection)
     for effect in effects:
         section.lines.append((f"{effect.treatment} - {effect.control}", effect_text(effect)))
@@ -164,6 +165,24 @@ def _library(connection: duckdb.DuckDBPyConnection) -> Section:
         text = f"{effects[0].read_share:.1%} of the attempts in the library arm; all of them count above"
         section.lines.append(("found a note", text))
     return section
+
+
+def _decisions(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    """What agents decided to do with their desks, and the books that came of it; nothing where none did."""
+    rows = connection.execute(
+        "SELECT coalesce(action, outcome), count(*), count(*) FILTER (outcome = 'written') FROM decisions "
+        "WHERE club IS NULL GROUP BY 1 ORDER BY 2 DESC, 1"
+    ).fetchall()
+    if not rows:
+        return []
+    told = ", ".join(f"{n} {name}" + (f" ({kept} taken)" if 0 < kept < n else "") for name, n, kept in rows)
+    lines = [("decisions", told)]
+    books, chapters = _one(
+        connection, "SELECT count(*) FILTER (kind = 'book'), count(*) FILTER (kind = 'chapter') FROM notes"
+    )
+    if books:
+        lines.append(("books", f"{books}, with {chapters} chapters"))
+    return lines
 
 
 MOST = 3

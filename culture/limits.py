@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from culture.config import LibraryConfig
-from culture.edits import IMPORT, MARKERS, Edit, LibraryRefused
+from culture.edits import IMPORT, LIBRARY, MARKERS, Edit, LibraryRefused
 from culture.records import Revision
 
 SHINGLE = 5
@@ -53,10 +53,10 @@ class Limits:
         """Raise :class:`LibraryRefused` where its author may not write ``edit``.
 
         ``alike`` gives the notes of the same shelf and domain that match its text best, with their texts.
-        What a library begins with is bounded by who brings it.
+        What a library begins with is bounded by who brings it, its own decisions by what they are about.
         """
         written = self._written[edit.author] if edit.round == self._round else 0
-        if self._most is not None and edit.author != IMPORT and written >= self._most:
+        if self._most is not None and edit.author not in (IMPORT, LIBRARY) and written >= self._most:
             raise LibraryRefused(
                 "flood", f"expected at most {self._most} texts of an author in a round, got one more"
             )
