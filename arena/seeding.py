@@ -71,6 +71,11 @@ class Seed:
             index=index, evidence=evidence,
         )  # fmt: skip
 
+    @property
+    def organisations(self) -> tuple[str, ...]:
+        """Those on whose shelf the note is put: whoever makes a run's library may put it anywhere."""
+        return (self.shelf.removeprefix("org:"),) if self.shelf.startswith("org:") else ()
+
 
 def seeds_of(config: RunConfig) -> list[Seed]:
     """What the library of a run begins with. Raises SeedFault."""
@@ -214,7 +219,7 @@ class _Checks:
 
     def _take(self, seed: Seed) -> None:
         try:
-            written = self.library.write(seed.edit(len(self.files)))
+            written = self.library.write(seed.edit(len(self.files)), seed.organisations)
         except LibraryRefused as refused:
             if refused.reason == "duplicate":
                 other = next(file for note, file in self.files.items() if note in refused.detail)

@@ -2,16 +2,17 @@
 
 A library is a function of its records. Writing makes records and applies them; loading applies the same
 records in the order of their ``library_version``, which numbers the revisions from 1. Archiving a note
-is a revision too, with outcome ``archived`` and an empty body. What is not in the records (how often
-notes were read lately) is in ``state_dict``.
+is a revision too, with outcome ``archived`` and an empty body, and so is publishing one
+(``culture/publishing.py``). What is not in the records (how often notes were read lately) is in
+``state_dict``.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from culture.choosing import chosen, explores
 from culture.config import LibraryConfig
@@ -27,11 +28,12 @@ from culture.edits import (
 )
 from culture.embedding import Embedder
 from culture.finding import Finder
-from culture.merging import merge
+from culture.pages import Page
 from culture.placebo import drawn_from, equal_length, irrelevant
+from culture.publishing import check_move, check_writer, moved_to, moves, said_before, stood_on
 from culture.reading import NOTHING, Hit, Query, Reader, label, source
 from culture.records import Citation, Json, Note, Revision
-from culture.replay import in_order, last_common, verify
+from culture.replay import in_order, joined, verify
 from culture.seeds import Id, generator
 from culture.shelves import Shelves
 from culture.standing import Standing, Worth
@@ -39,18 +41,6 @@ from culture.store import Store
 
 ARCHIVIST = "library"
 """The author of archive markers."""
-
-
-@dataclass(slots=True)
-class _Page:
-    """What is known of one note, in as little memory as a million of them leave."""
-
-    note: Note
-    head: str
-    history: list[str] = field(default_factory=list)
-    open: tuple[str, ...] = ()
-    """Branches that no later revision takes up, oldest first."""
-    cited: frozenset[str] = NOTHING
 
 
 class Library:
@@ -72,7 +62,7 @@ class Library:
         self.seed = seed
         self._count_tokens = count_tokens
         self._version = 0
-        self._pages: dict[str, _Page] = {}
+        self._pages: dict[str, Page] = {}
         self._revisions = Store()
         self._merges: dict[str, str] = {}
         self._archived: set[str] = set()
@@ -148,7 +138,7 @@ class Library:
         return {name: page.head for name, page in self._pages.items()}
 
     def note(self, note_id: str) -> Note:
-        """The note of this id. Raises KeyError."""
+        """The note of this id, on the shelf where it stands now. Raises KeyError."""
         return self._page(note_id).note
 
     def head(self, note_id: str) -> Revision:
@@ -177,19 +167,22 @@ class Library:
     def visible(self, note_id: str, reader: Reader) -> bool:
         """Whether the note is in sight of ``reader``; of a public one, its first author decides."""
         note = self.note(note_id)
-        return note_id not in self._archived and source(note) in reader.sources()
+        there = note_id not in self._archived and note.round >= reader.since
+        return there and source(note) in reader.sources()
 
     # -- writing -----------------------------------------------------------------------------------
-    def write(self, edit: Edit) -> Written:
+    def write(self, edit: Edit, organisations: Container[str] = NOTHING) -> Written:
         """Store an edit: as the head, merged with a head that has moved, or as a branch.
 
         Where the base is no longer the head, the author's text is stored as a branch first, and the
         merge, where the lines allow one, takes that branch up. The same edit again gives the same
-        revisions. Raises :class:`LibraryRefused`, and then nothing has changed.
+        revisions. ``organisations``: those that the author is a member of, by what the caller knows and
+        the edit cannot say. Raises :class:`LibraryRefused`, and then nothing has changed.
         """
         check(edit, self.config)
         page = self._target(edit)
         note = page.note if page else None
+        check_writer(note.shelf if note else edit.shelf, edit.author, organisations)
         new = None
         if note is None:
             name = note_id(self.seed, edit)
@@ -225,6 +218,31 @@ class Library:
             if conflict is None:
                 store([head, branch.revision_id], "merged", text)
         return Written(new, tuple(stored), self._cited(stored), conflict)
+
+    def publish(
+        self, note_id: str, author: str, round: int, shelf: str, organisations: Container[str] = NOTHING
+    ) -> Written:
+        """Move a note outward with its history: from an agent's shelf to an organisation's, or to all.
+
+        Its owner may, and a member of its organisation; the head stays what it is. The same again gives
+        the same. ``organisations``: see :meth:`write`. Raises :class:`LibraryRefused`.
+        """
+        page = self._pages.get(note_id)
+        if page is None:
+            raise LibraryRefused("unknown_note", f"expected the id of a note, got {note_id!r}")
+        if again := said_before((self._revisions[name] for name in page.moves), author, round, shelf):
+            return Written(None, (again,), (), None, repeated=True)
+        note, head = page.note, self._revisions[page.head]
+        check_move(note, author, shelf, organisations)
+        if note_id not in self._shelves.notes(note.shelf):
+            raise LibraryRefused("not_in_sight", f"expected a note in sight, got {note_id}; bring it back")
+        if same := self._shelves.same_text(replace(note, shelf=shelf), head.body):
+            raise LibraryRefused("duplicate", f"expected a new text on {shelf}, got that of {min(same)}")
+        parents = [page.head, *page.moves[-1:]]  # so a second move has an id of its own
+        evidence = moves(note.shelf, shelf)
+        row = self._row(note, parents, "published", head.body, author, round, head.policy_version, evidence)
+        self._apply(None, row, ())
+        return Written(None, (row,), (), None)
 
     def enforce_budgets(self, round: int) -> list[Revision]:
         """Archive what shelves hold beyond their budgets; the markers made, to be stored as revisions.
@@ -322,6 +340,7 @@ class Library:
             terms = index.terms(query)
             scores = [index.score(terms, h.note_id) for h in hits]
         ceiling = self.config.placebo_relevance * max(scores)
+        drawn = [n for n in drawn if self._pages[n].note.round >= reader.since]
         fit = [n for n in irrelevant(index, query, drawn, ceiling) if n not in shown]
         candidates = [self._hit(name, 0.0) for name in fit]
         candidates = [c for c in candidates if c.body not in bodies]
@@ -341,7 +360,12 @@ class Library:
         labels = [label(query.domain, place) for place in query.reader.sources()]
         excluded, cited = query.exclude_notes, set(query.exclude_cited)
         for name, score in self._finder.ranked(query.text, labels, 4 * query.k + 24):
-            if name not in excluded and cited.isdisjoint(self._pages[name].cited):
+            page = self._pages[name]
+            if (
+                page.note.round >= query.reader.since
+                and name not in excluded
+                and cited.isdisjoint(page.cited)
+            ):
                 yield self._hit(name, score)
 
     def _hit(self, name: str, score: float) -> Hit:
@@ -349,12 +373,12 @@ class Library:
         head = self._revisions[page.head]
         return Hit(name, page.head, head.body, score, head.author, page.note.kind, head.tokens)
 
-    def _page(self, name: str) -> _Page:
+    def _page(self, name: str) -> Page:
         if name not in self._pages:
             raise KeyError(f"expected the id of a note of this library, got {name!r}")
         return self._pages[name]
 
-    def _target(self, edit: Edit) -> _Page | None:
+    def _target(self, edit: Edit) -> Page | None:
         """The page that an edit is of, None for a new note. Raises LibraryRefused."""
         if edit.note_id is None:
             if edit.base_revision_id is not None or edit.resolves:
@@ -365,16 +389,13 @@ class Library:
         page = self._pages.get(edit.note_id)
         if page is None:
             raise LibraryRefused("unknown_note", f"expected the id of a note, got {edit.note_id!r}")
-        check_base(edit, page.note, self._revisions)
+        shelves = stood_on(page.note, (self._revisions[name] for name in page.moves))
+        check_base(edit, page.note, self._revisions, shelves)
         return page
 
     def _merge(self, head: str, parents: Sequence[str], body: str) -> tuple[str, str | None]:
         """The merge of a text that came of ``parents`` with a head, and the conflict if there is one."""
-        ancestor = last_common(parents, [head], self._revisions)
-        merged = merge(ancestor.body, self._revisions[head].body, body)
-        # Two texts within the limit can merge into one beyond it; then the author has to shorten.
-        fits = len(merged.text) <= self.config.max_note_chars and merged.text.strip()
-        return merged.text, (None if fits and not merged.conflicts else merged.text)
+        return joined(self._revisions[head], parents, body, self._revisions, self.config.max_note_chars)
 
     def _again(self, own: str, note: Note | None) -> Written:
         """What writing the revision ``own`` gave when it was written first."""
@@ -420,7 +441,7 @@ class Library:
             # Of a million notes each would else have names of its own.
             kind, domain, shelf, author = map(sys.intern, (new.kind, new.domain, new.shelf, new.author))
             new = replace(new, kind=kind, domain=domain, shelf=shelf, author=author)
-            self._pages[new.note_id] = _Page(new, row.revision_id)
+            self._pages[new.note_id] = Page(new, row.revision_id)
         page = self._pages[row.note_id]
         self._version = row.library_version
         self._revisions.add(row, citations)
@@ -430,6 +451,13 @@ class Library:
         if row.outcome == "archived":
             self._hide(page)
             self._archived.add(row.note_id)
+            return
+        if row.outcome == "published":
+            shelf = moved_to(row, page.note, in_sight=row.note_id not in self._archived)
+            self._hide(page)
+            page.note = replace(page.note, shelf=sys.intern(shelf))
+            page.moves += (row.revision_id,)
+            self._show(page)
             return
         page.open = tuple(name for name in page.open if name not in row.parents)
         if row.outcome == "branch":
@@ -443,13 +471,13 @@ class Library:
         page.head = row.revision_id
         self._show(page)
 
-    def _show(self, page: _Page) -> None:
+    def _show(self, page: Page) -> None:
         note, place = page.note, source(page.note)
         self._shelves.put(note, place, self._revisions[page.head])
         labels = [label(note.domain, place), label(None, place)]
         self._finder.put(note.note_id, self._indexed(note.note_id), labels)
 
-    def _hide(self, page: _Page) -> None:
+    def _hide(self, page: Page) -> None:
         self._shelves.drop(page.note, source(page.note), self._revisions[page.head])
         self._finder.drop(page.note.note_id)
 

@@ -280,7 +280,7 @@ COMMENT ON COLUMN notes.note_id IS 'Identifier of the note.';
 COMMENT ON COLUMN notes.round IS 'Round in which it was begun.';
 COMMENT ON COLUMN notes.kind IS 'example, strategy, lesson, book, review, dispute or discussion.';
 COMMENT ON COLUMN notes.domain IS 'Domain that it is about.';
-COMMENT ON COLUMN notes.shelf IS 'Shelf that it stands on: an agent''s, an organisation''s, or public.';
+COMMENT ON COLUMN notes.shelf IS 'Shelf that it was begun on: an agent''s, an organisation''s, or public. Where it was published to since is in its revisions, and in library_at.';
 COMMENT ON COLUMN notes.title IS 'Title, untrusted.';
 COMMENT ON COLUMN notes.author IS 'Agent that began it.';
 
@@ -304,10 +304,10 @@ COMMENT ON COLUMN revisions.round IS 'Round in which it was written.';
 COMMENT ON COLUMN revisions.author IS 'Agent that wrote it.';
 COMMENT ON COLUMN revisions.policy_version IS 'Policy version that wrote it; NULL where no policy did.';
 COMMENT ON COLUMN revisions.parents IS 'Revisions that it was made from: none for a first text, two for a merge.';
-COMMENT ON COLUMN revisions.outcome IS 'What the write did: head (the new head), merged or branch (the base had moved), or archived (a marker: out of sight until its next head).';
+COMMENT ON COLUMN revisions.outcome IS 'What the write did: head (the new head), merged or branch (the base had moved), archived (a marker: out of sight until its next head) or published (a marker: on another shelf, the text is its head''s).';
 COMMENT ON COLUMN revisions.body IS 'Text, untrusted.';
 COMMENT ON COLUMN revisions.tokens IS 'Length of the body, in tokens.';
-COMMENT ON COLUMN revisions.evidence IS 'What supports it, as one JSON object.';
+COMMENT ON COLUMN revisions.evidence IS 'What supports it, as one JSON object; of a published one from and shelf: where the note was and is.';
 COMMENT ON COLUMN revisions.library_version IS 'Version of the library that this write made.';
 
 CREATE TABLE citations (

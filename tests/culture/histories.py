@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from culture.catalog import LAKE, MACROS
 from culture.columns import SCHEMA, declared, to_arrow
 from culture.config import LakeConfig, LibraryConfig
-from culture.edits import Edit, LibraryRefused
+from culture.edits import MARKERS, Edit, LibraryRefused
 from culture.lake import Lake
 from culture.library import Library
 from culture.records import Round, RoundRows, Run
@@ -22,12 +22,16 @@ from tests.culture.rows import START, example
 
 CONFIG = LibraryConfig(shelf_budget_notes=3, archive_grace_rounds=0)
 SEED = 7
+MEMBERS = frozenset({"red"})
+"""The organisation that everyone is of."""
 WORDS = ["R1=1", "S2", "", "the word", "  12"]
 
 Step = tuple[str, str, int, list[int]]
 STEPS: st.SearchStrategy[list[Step]] = st.lists(
     st.tuples(
-        st.sampled_from(["new", "edit", "edit", "edit", "late", "late", "late", "resolve", "close"]),
+        st.sampled_from(
+            ["new", "own", "edit", "edit", "edit", "late", "late", "late", "resolve", "publish", "close"]
+        ),
         st.sampled_from(["anna", "ben", "carl"]),
         st.integers(0, 5),
         st.lists(st.integers(0, 9), min_size=1, max_size=6),
@@ -67,9 +71,16 @@ def told(steps: Sequence[Step], *, fresh: bool) -> Story:
             story.close(rows, {name: n for name, n in zip(names, numbers, strict=False) if n})
             rows = RoundRows()
             continue
-        new = action == "new" or not names
+        if action == "publish" and names:
+            name, shelf = names[pick % len(names)], ["org:red", "public"][numbers[0] % 2]
+            try:
+                lib.publish(name, author, now, shelf, MEMBERS).add_to(rows)
+            except LibraryRefused as refusal:
+                assert refusal.reason in ("duplicate", "not_in_sight", "not_owner", "shelf")
+            continue
+        new = action in ("new", "own") or not names
         name = "" if new else names[pick % len(names)]
-        texts = [] if new else [r for r in lib.history(name) if r.outcome != "archived"]
+        texts = [] if new else [r for r in lib.history(name) if r.outcome not in MARKERS]
         base = None if new else texts[pick % len(texts)] if action == "late" else lib.head(name)
         resolves = [] if new or action != "resolve" else [r.revision_id for r in lib.branches(name)]
         if fresh:
@@ -80,15 +91,16 @@ def told(steps: Sequence[Step], *, fresh: bool) -> Story:
         edit = Edit(
             None if base is None else name,
             None if base is None else base.revision_id,
-            "lesson", "strings", "public" if new else lib.note(name).shelf,
+            "lesson", "strings",
+            lib.note(name).shelf if not new else f"agent:{author}" if action == "own" else "public",
             f"Title {written}" if new else lib.note(name).title,
             "\n".join(lines), author, f"spark@{now}", now,
             citations=[("note", names[0])] if names else [("problem", "p1")], resolves=resolves,
         )  # fmt: skip
         try:
-            lib.write(edit).add_to(rows)
+            lib.write(edit, MEMBERS).add_to(rows)
         except LibraryRefused as refusal:
-            assert refusal.reason in ("duplicate", "empty")
+            assert refusal.reason in ("duplicate", "empty", "not_owner")
     return story
 
 
