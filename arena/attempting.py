@@ -11,7 +11,7 @@ from arena.envs import Episode, SolveEnv
 from arena.state import Known, arm_of
 from arena.workers import Reading, Stepped
 from culture.quoting import quote
-from culture.reading import Hit, Reader
+from culture.reading import Hit
 from culture.records import Action, Agent, Arm, Attempt, Read, Source
 from culture.seeds import generator, short_id
 
@@ -136,10 +136,9 @@ def _reading(play: Play, t: _Try, query: str | None) -> Reading:
     posed = len(domain.pose(spec, form))
     # later observations of the episode need room beside the notes too
     taken = max(len(t.prompt), posed) + domain.longest(spec, form) - posed
-    agent = t.solver
     return Reading(
         query=domain.about(spec, form) if query is None else query,
-        reader=Reader(agent.agent_id, agent.organisation, tuple(agent.neighbours)),
+        reader=play.state.population.reader(t.solver.agent_id),
         arm=t.arm,
         domain=t.problem.domain,
         # a line break goes with each note

@@ -39,7 +39,7 @@ from arena.workers import (
     Stepped,
     Verifier,
 )
-from culture.edits import Edit
+from culture.publishing import Ask
 from culture.reading import Hit
 from culture.records import Measure
 
@@ -288,7 +288,7 @@ class Cluster:
         return cast("list[list[Hit]]", self.librarian.call("read", committed, k, list(readings)))
 
     def close_round(
-        self, committed: int, round: int, edits: Sequence[Edit], reads: Mapping[str, int]
+        self, committed: int, round: int, edits: Sequence[Ask], reads: Mapping[str, int]
     ) -> Shelved:
         """The library after a round. Raises WorkFailed."""
         done = self.librarian.call("close_round", committed, round, list(edits), dict(reads))

@@ -159,7 +159,7 @@ class _Checks:
     def __init__(self, config: RunConfig) -> None:
         self.config = config
         self.domains = {name: make_domain(name) for name in config.domains}
-        agents = Population(config.population, config.seed).records(0)
+        agents = Population(config.population, config.seed).agents
         self.places = {PUBLIC, *(f"agent:{a.agent_id}" for a in agents)}
         self.places |= {f"org:{a.organisation}" for a in agents}
         self.library = Library(config.library, seed=config.seed)

@@ -28,6 +28,7 @@ from agents.engines.vllm import serves_adapters
 from agents.learning.batches import read_parquet
 from agents.learning.learner import Learned, Learner
 from agents.learning.parallel import learn_in_parallel
+from agents.population import Population
 from arena.bases import VERSIONS_KEPT, cache_folder, vocabulary_for
 from arena.config import RunConfig
 from arena.domains import Domain, make_domain
@@ -38,11 +39,12 @@ from arena.sandbox import Sandbox
 from arena.seeding import kept
 from arena.warm_up import warm_up
 from culture import connect
-from culture.edits import Edit, LibraryRefused
+from culture.edits import LibraryRefused, Written
 from culture.effect import culture_effect
 from culture.embedding import MiniLM
 from culture.library import Library
 from culture.loading import load_library
+from culture.publishing import Ask, Publication
 from culture.reading import Hit, Query, Reader
 from culture.records import Arm, Citation, Json, Measure, Note, Revision, RoundRows, Verdict
 from culture.standing import Worth
@@ -209,6 +211,7 @@ class Librarian:
         self._alphabets = {name: make_domain(name).alphabet for name in config.domains}
         self.library = self._empty()
         self.round = -1
+        self._population = Population(config.population, config.seed)
         self._begun = RoundRows()
         """Rows of what the library began with, until they are handed over to be committed."""
         self._begin(-1)
@@ -238,18 +241,20 @@ class Librarian:
         ]
 
     def close_round(
-        self, committed: int, round: int, edits: Sequence[Edit], reads: Mapping[str, int]
+        self, committed: int, round: int, edits: Sequence[Ask], reads: Mapping[str, int]
     ) -> Shelved:
-        """Write a round's edits, count its reads and keep shelves within their budgets.
+        """Do what authors ask for in a round, count its reads and keep shelves within their budgets.
 
-        Where worth counts, it is estimated anew from the rounds that are committed.
+        Who is a member of which organisation is what the population of the round says. Where worth counts,
+        it is estimated anew from the rounds that are committed.
         """
         self._catch_up(committed)
         rows, self._begun = self._begun, RoundRows()
         refused = []
+        there = self._population_of(round)
         for index, edit in enumerate(edits):
             try:
-                self.library.write(edit).add_to(rows)
+                self._done(edit, there.organisations_of(edit.author)).add_to(rows)
             except LibraryRefused as error:
                 refused.append((index, error.reason, error.detail))
         self.library.observe_reads(reads)
@@ -266,6 +271,19 @@ class Librarian:
             self.library.state_dict(),
             len(self.library),
         )
+
+    def _done(self, ask: Ask, organisations: frozenset[str]) -> Written:
+        if isinstance(ask, Publication):
+            return self.library.publish(ask.note_id, ask.author, ask.round, ask.shelf, organisations)
+        return self.library.write(ask, organisations)
+
+    def _population_of(self, round: int) -> Population:
+        """The population as it is in a round."""
+        if self._population.round > round:
+            self._population = Population(self.config.population, self.config.seed)
+        while self._population.round < round:
+            self._population = self._population.next()
+        return self._population
 
     def effects(self, committed: int) -> list[Measure]:
         """Measures of the next round: the library's effect and worth over all rounds up to ``committed``.
@@ -331,7 +349,7 @@ class Librarian:
         self.library, self.round = self._empty(), committed
         self._begun = RoundRows()
         for index, seed in enumerate(self._seeds):
-            self.library.write(seed.edit(index)).add_to(self._begun)
+            self.library.write(seed.edit(index), seed.organisations).add_to(self._begun)
 
 
 @dataclass(frozen=True, slots=True)

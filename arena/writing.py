@@ -7,7 +7,7 @@ found out is worth knowing to whoever goes on from there.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,9 +31,14 @@ class Outcome:
     size: int
 
 
-def write(play: Play, attempts: Sequence[Attempt]) -> Outcome | None:
+More = Callable[["Play", Sequence[Attempt], Sequence[Edit]], list[Edit]]
+"""What else is written, given the attempts and what is written already."""
+
+
+def write(play: Play, attempts: Sequence[Attempt], more: More) -> Outcome | None:
     """Write the round's notes; None where the librarian could not be had, and nothing was written."""
     edits = _edits(play, attempts)
+    edits += more(play, attempts, edits)
     reads = Counter(r.note_id for r in play.rows.reads if r.note_id != FILLER)
     try:
         shelved = play.cluster.close_round(play.state.round, play.round, edits, reads)
@@ -62,30 +67,27 @@ def _edits(play: Play, attempts: Sequence[Attempt]) -> list[Edit]:
     hard.sort(key=lambda p: (not right[p], right[p] / tried[p], -known[p].difficulty, p))
     edits: list[Edit] = []
     shown: set[str] = set()
-    new = {p.problem_id: p for p in play.rows.problems}
     for problem_id in hard:
         if len(edits) >= config.notes_written:
             break
         attempt = best[problem_id]
-        domain = domains[known[problem_id].domain]
         example = generator(play.config.seed, "kind", problem_id).random() < 0.5
         kind: Kind = "example" if example else "lesson"
-        if domain.one_step:
-            told = _worked(domain, new.get(problem_id), kind, attempt)
-        else:
-            told = domain.recount(known[problem_id].spec, _actions(play, attempt), kind, attempt.form)
-        if told is None or told.body in shown or len(told.body) > play.config.library.max_note_chars:
+        account = told(play, attempt, kind)
+        if account is None or account.body in shown:
             continue
-        shown.add(told.body)
+        if len(account.body) > play.config.library.max_note_chars:
+            continue
+        shown.add(account.body)
         edits.append(
             Edit(
                 note_id=None,
                 base_revision_id=None,
                 kind=kind,
-                domain=domain.name,
+                domain=attempt.domain,
                 shelf=PUBLIC,
-                title=told.title[: play.config.library.max_title_chars],
-                body=told.body,
+                title=account.title[: play.config.library.max_title_chars],
+                body=account.body,
                 author=attempt.solver,
                 policy_version=attempt.policy_version,
                 round=play.round,
@@ -95,6 +97,16 @@ def _edits(play: Play, attempts: Sequence[Attempt]) -> list[Edit]:
             )
         )
     return edits
+
+
+def told(play: Play, attempt: Attempt, kind: Kind) -> Account | None:
+    """What a note of ``kind`` says of an attempt; None where there is nothing to tell."""
+    known = play.state.known[attempt.problem_id]
+    domain = play.state.domains[known.domain]
+    if not domain.one_step:
+        return domain.recount(known.spec, _actions(play, attempt), kind, attempt.form)
+    row = next((p for p in play.rows.problems if p.problem_id == known.problem_id), None)
+    return _worked(domain, row, kind, attempt)
 
 
 def _worked(domain: Domain, row: Problem | None, kind: Kind, attempt: Attempt) -> Account | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from culture.edits import PUBLIC, LibraryRefused
+from culture.edits import PUBLIC, Edit, LibraryRefused
 from culture.records import Json, Note, Revision
 
 _OUTWARD = {"agent": 0, "org": 1, PUBLIC: 2}
@@ -25,6 +25,10 @@ class Publication:
     round: int
     shelf: str
     """Where to: ``org:NAME`` or ``public``."""
+
+
+Ask = Edit | Publication
+"""What an author can ask of the library."""
 
 
 def check_writer(shelf: str, author: str, organisations: Container[str]) -> None:

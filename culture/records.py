@@ -83,6 +83,8 @@ class Agent:
     persona: str
     policy: str
     neighbours: list[str]
+    born: int
+    retired: int | None
 
 
 @dataclass(frozen=True, slots=True)

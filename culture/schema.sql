@@ -89,16 +89,20 @@ CREATE TABLE agents (
     organisation VARCHAR NOT NULL,
     persona VARCHAR NOT NULL,
     policy VARCHAR NOT NULL,
-    neighbours VARCHAR[] NOT NULL
+    neighbours VARCHAR[] NOT NULL,
+    born BIGINT NOT NULL,
+    retired BIGINT
 );
-COMMENT ON TABLE agents IS 'One row an agent: an identity in the population, from the round in which it joined.';
+COMMENT ON TABLE agents IS 'One row an agent and a round in which it joined, changed or retired; it is as the latest row says.';
 COMMENT ON COLUMN agents.agent_id IS 'Identifier of the agent.';
-COMMENT ON COLUMN agents.round IS 'Round in which the agent joined or was changed.';
+COMMENT ON COLUMN agents.round IS 'Round from whose beginning on the agent is so.';
 COMMENT ON COLUMN agents.roles IS 'What it may act as: proposer, solver, editor, judge, teacher.';
 COMMENT ON COLUMN agents.organisation IS 'Organisation that it belongs to, whose shelf it shares.';
 COMMENT ON COLUMN agents.persona IS 'Who it is, in words; a prompt of spark has no room for it.';
 COMMENT ON COLUMN agents.policy IS 'Policy whose weights it acts with.';
-COMMENT ON COLUMN agents.neighbours IS 'Identifiers of the agents whose shelves the topology lets it see.';
+COMMENT ON COLUMN agents.neighbours IS 'Identifiers of the agents whose shelves the topology lets it see; empty once it has retired.';
+COMMENT ON COLUMN agents.born IS 'Round in which it joined.';
+COMMENT ON COLUMN agents.retired IS 'Round in which it was there no more; NULL while it is there.';
 
 CREATE TABLE policies (
     policy_version VARCHAR NOT NULL,
@@ -119,7 +123,7 @@ COMMENT ON COLUMN policies.policy IS 'Name of the policy.';
 COMMENT ON COLUMN policies.version IS 'Version number within the policy, from 0.';
 COMMENT ON COLUMN policies.round IS 'Round in which the version was made.';
 COMMENT ON COLUMN policies.base IS 'Base model that the weights started from: a name or a folder.';
-COMMENT ON COLUMN policies.parent IS 'Policy version that it was trained from; NULL for the first.';
+COMMENT ON COLUMN policies.parent IS 'Policy version that it was trained from, or is a copy of where it came of no batch; NULL for the first.';
 COMMENT ON COLUMN policies.batch_id IS 'Batch that it was trained on; NULL where it came of none.';
 COMMENT ON COLUMN policies.path IS 'Where the weights are, relative to the run''s folder; of older versions only some are kept (learner.keep_every).';
 COMMENT ON COLUMN policies.sha256 IS 'SHA-256 of the weights, in hexadecimal.';
