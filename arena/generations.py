@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from agents import checkpoints
 from arena.run_files import CHECKPOINTS, run_path
-from arena.writing import told
-from culture.edits import PUBLIC, Edit
+from arena.writing import shelf_of, told
+from culture.edits import Edit
 from culture.records import Attempt, Policy
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def lessons(play: Play, attempts: Sequence[Attempt], written: Sequence[Edit]) ->
                     base_revision_id=None,
                     kind="lesson",
                     domain=attempt.domain,
-                    shelf=PUBLIC,
+                    shelf=shelf_of(play, teacher),
                     title=account.title[: play.config.library.max_title_chars],
                     body=account.body,
                     author=teacher,

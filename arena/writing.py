@@ -85,7 +85,7 @@ def _edits(play: Play, attempts: Sequence[Attempt]) -> list[Edit]:
                 base_revision_id=None,
                 kind=kind,
                 domain=attempt.domain,
-                shelf=PUBLIC,
+                shelf=shelf_of(play, attempt.solver),
                 title=account.title[: play.config.library.max_title_chars],
                 body=account.body,
                 author=attempt.solver,
@@ -97,6 +97,17 @@ def _edits(play: Play, attempts: Sequence[Attempt]) -> list[Edit]:
             )
         )
     return edits
+
+
+def shelf_of(play: Play, author: str) -> str:
+    """Where an agent writes its notes."""
+    match play.config.rollout.shelf:
+        case "public":
+            return PUBLIC
+        case "organisation":
+            return f"org:{play.state.population.agent(author).organisation}"
+        case "own":
+            return f"agent:{author}"
 
 
 def told(play: Play, attempt: Attempt, kind: Kind) -> Account | None:

@@ -83,7 +83,8 @@ class Found:
         with culture.connect(folder) as log:
             rows = log.execute(
                 "SELECT problem_id, arm, avg(correct::INT), count(*) FROM attempts "
-                "WHERE verdict <> 'error' AND round > (SELECT max(round) FROM rounds) - ? GROUP BY ALL ORDER BY ALL",
+                "WHERE verdict <> 'error' AND round > (SELECT max(round) FROM rounds) - ? "
+                "GROUP BY ALL ORDER BY ALL",
                 [length],
             ).fetchall()
             held = log.execute(

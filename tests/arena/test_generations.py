@@ -162,6 +162,21 @@ def test_newcomers_without_the_library_see_only_what_is_of_their_time(tmp_path: 
     assert {arm for *_, arm in read} == {"library", "placebo"}
 
 
+def test_notes_on_the_shelf_of_an_organisation_are_read_by_who_is_of_it_then(tmp_path: Path) -> None:
+    folder = play(tmp_path / "run", [*SCHOOL, "rollout.shelf=organisation", "rollout.arms={library: 1}"])
+    check_log(folder)
+    everyone = populations(folder)
+    shelves = rows(folder, "SELECT DISTINCT shelf FROM notes ORDER BY shelf")
+    assert {shelf for (shelf,) in shelves} <= {"org:house-0", "org:house-1", "org:school"}
+    for number, author, shelf in rows(folder, "SELECT round, author, shelf FROM notes"):
+        assert shelf == f"org:{everyone[number].agent(author).organisation}"
+    read = rows(folder, "SELECT r.round, reader, shelf FROM reads r JOIN notes USING (note_id)")
+    assert read
+    for number, reader, shelf in read:
+        assert shelf == f"org:{everyone[number].agent(reader).organisation}"
+    assert rows(folder, "SELECT count(*) FROM events WHERE kind = 'refused:not_member'") == [(0,)]
+
+
 # -- membership --------------------------------------------------------------------------------------
 
 
