@@ -215,7 +215,7 @@ class Population:
         """How an agent reads the library: next to whom, and since when if it inherits no notes."""
         agent, generations = self.agent(agent_id), self.config.generations
         alone = generations is not None and generations.library == "none"
-        near = sorted(self._near[agent_id])
+        near = tuple(sorted(self._near[agent_id]))
         return Reader(agent_id, agent.organisation, near, agent.born if alone else 0)
 
     def organisations_of(self, agent_id: str) -> frozenset[str]:

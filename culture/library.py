@@ -234,7 +234,7 @@ class Library:
             return Written(None, (again,), (), None, repeated=True)
         note, head = page.note, self._revisions[page.head]
         check_move(note, author, shelf, organisations)
-        if note_id not in self._shelves.notes(note.shelf):
+        if not self._shelves.holds(note):
             raise LibraryRefused("not_in_sight", f"expected a note in sight, got {note_id}; bring it back")
         if same := self._shelves.same_text(replace(note, shelf=shelf), head.body):
             raise LibraryRefused("duplicate", f"expected a new text on {shelf}, got that of {min(same)}")
@@ -453,7 +453,7 @@ class Library:
             self._archived.add(row.note_id)
             return
         if row.outcome == "published":
-            shelf = moved_to(row, page.note, in_sight=row.note_id not in self._archived)
+            shelf = moved_to(row, page.note, in_sight=self._shelves.holds(page.note))
             self._hide(page)
             page.note = replace(page.note, shelf=sys.intern(shelf))
             page.moves += (row.revision_id,)
