@@ -137,14 +137,15 @@ def played(acts: Sequence[Act]) -> School:
                 open_ = [r.revision_id for r in library.branches(note.note_id)]
                 written = school.ask(
                     Edit(
-                        note.note_id, base.revision_id, "lesson", note.domain, note.shelf, note.title, body,
-                        who, "s@1", school.round, turn, resolves=open_ if action == "resolve" else (),
+                        note.note_id, base.revision_id, "lesson", note.domain, note.shelf, note.title,
+                        edited(base.body, body, other), who, "s@1", school.round, turn,
+                        resolves=open_ if action == "resolve" else (),
                     )
                 )  # fmt: skip
                 if written is not None:
                     mine.append(written.revisions[0])
             case "new":
-                shelf = ["public", "public", f"agent:{who}", *(f"org:{o}" for o in MEMBERS[who])][other % 4]
+                shelf = ["public", f"agent:{who}", *(f"org:{o}" for o in MEMBERS[who])][other % 3]
                 written = school.ask(
                     Edit(
                         None, None, "lesson", "strings", shelf, "", body, who, "s@1", school.round, turn,
@@ -154,6 +155,20 @@ def played(acts: Sequence[Act]) -> School:
                 if written is not None:
                     mine.append(written.revision)
     return school
+
+
+def edited(base: str, body: str, how: int) -> str:
+    """``body``, or ``base`` with one of its lines replaced by it, or with it at one end."""
+    lines = base.split("\n")
+    match how % 4:
+        case 0:
+            return body
+        case 1:
+            return "\n".join([body, *lines])
+        case 2:
+            return "\n".join([*lines, body])
+    lines[how % len(lines)] = body
+    return "\n".join(lines)
 
 
 def every(library: Library) -> Iterator[Revision]:
