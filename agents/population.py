@@ -164,12 +164,15 @@ class Population:
         for member in scene.members:
             ever[member.node].add(member.agent_id)
         self._near = {
-            agent.agent_id: frozenset().union(
-                *(ever[self._node[name]] for name in (agent.agent_id, *agent.neighbours))
+            agent.agent_id: frozenset(
+                name
+                for near in (agent.agent_id, *agent.neighbours)
+                for name in ever[self._node[near]]
+                if name != agent.agent_id
             )
-            - {agent.agent_id}
             for agent in self.agents
         }
+        """Whose notes each may read beside its own: who holds or held its place, and those next to it."""
         solvers = [agent.agent_id for agent in self.with_role("solver")]
         self._audience = {
             agent.agent_id: [name for name in solvers if self.may_read(agent.agent_id, name)]

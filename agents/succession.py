@@ -92,8 +92,8 @@ def _retired(config: PopulationConfig, seed: int, scene: Scene) -> Scene:
             continue
         mine = [i for i, m in enumerate(members) if m.group == group.name and m.retired is None]
         draw = generator(seed, "retire", scene.round, group.name).permutation(len(mine))
-        mine = sorted((members[i].born, int(d), i) for i, d in zip(mine, draw, strict=True))
-        for _, _, i in sorted(mine[: _some(generations.share, len(mine))], key=lambda found: found[2]):
+        oldest = sorted((members[i].born, int(d), i) for i, d in zip(mine, draw, strict=True))
+        for i in sorted(i for _, _, i in oldest[: _some(generations.share, len(mine))]):
             old = members[i]
             number = sum(m.group == group.name for m in members)
             new = _member(group, number, old.node, scene.round)

@@ -274,7 +274,7 @@ def assert_none_lost(
 
 
 @pytest.mark.parametrize("own_lines", [True, False], ids=["lines of their own", "any line"])
-@pytest.mark.parametrize("order", range(3))
+@pytest.mark.parametrize("order", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2))])
 def test_a_thousand_edits_of_one_note_by_fifty_writers(order: int, own_lines: bool) -> None:
     """Every writer reads, and hands in when others have handed in since, by an order drawn at random."""
     rng = generator(SEED, "order", order)
