@@ -52,6 +52,8 @@ _PARAMETERS: dict[Generator, tuple[str, ...]] = {
     "wheel_graph": (),
 }
 """What each takes beside the number of nodes and a seed."""
+_SHARES, _WHOLE = frozenset({"p", "q"}), frozenset({"d", "k", "m", "m1", "m2"})
+"""Parameters that are probabilities, and those that are counts."""
 _FIXED: dict[Generator, tuple[int, int]] = {
     "circular_ladder_graph": (2, 0),
     "path_graph": (1, 0),
@@ -116,7 +118,7 @@ class NetworkxConfig(BaseModel):
     """Which graph."""
     generator: Generator
     """Name of the generator in networkx, which is given the number of agents and a seed. No unit."""
-    parameters: dict[str, int | float] = Field(default={})
+    parameters: dict[str, Annotated[int | float, Field(allow_inf_nan=False)]] = Field(default={})
     """What else it takes, by its own names, such as ``{m: 2}`` for ``barabasi_albert_graph``. Units are the
     generator's."""
 
@@ -129,6 +131,11 @@ class NetworkxConfig(BaseModel):
                 f"expected the parameters {{{', '.join(wanted)}}} of {self.generator}, got "
                 f"{{{', '.join(self.parameters)}}}; write parameters: {{{listed}}}"
             )
+        for name, value in self.parameters.items():
+            if name in _SHARES and not 0 <= value <= 1:
+                raise ValueError(f"expected a probability for {name}, got {value}; write one from 0 to 1")
+            if name in _WHOLE and not (value == int(value) > 0):
+                raise ValueError(f"expected a whole number above 0 for {name}, got {value}; write one")
         return self
 
 
