@@ -1,22 +1,26 @@
 """Who there is, and who is next to whom: agents in groups, placed on a graph.
 
-The graph decides what is shared. An agent reads what it and its neighbours wrote, and a solver attempts
-the problems of the proposers next to it, its own included where it is both. Graphs come from networkx:
-the connected caveman graph is Watts, *Small Worlds* (1999), the small world Watts and Strogatz (1998).
+The graph decides what is shared. An agent reads what it and its neighbours wrote, and what those wrote
+whose places they took; a solver attempts the problems of the proposers next to it, its own included where
+it is both. ``agents/topology.py`` has the graphs, ``agents/succession.py`` what changes with the rounds.
 """
 
 from __future__ import annotations
 
+import copy
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Literal, get_args
+from typing import Literal, get_args
 
-import networkx as nx
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from agents.changes import ChangesConfig, GenerationsConfig, Name
+from agents.succession import Scene, first_scene, next_scene, organisations
+from agents.topology import CompleteConfig, TopologyConfig, TopologyError, misfits
+from culture.reading import Reader
 from culture.records import Agent, Role
-from culture.seeds import generator
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -25,11 +29,6 @@ PLACEMENTS: tuple[Placement, ...] = get_args(Placement)
 
 Hostile = Literal["spam", "wrong", "inject", "copy", "ring", "poison"]
 """How an agent does harm, for studies of it (``arena/hostile.py``)."""
-
-_TRIES = 1000
-"""Draws of a small world before giving up on a connected one."""
-
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=40)]
 
 
 class PopulationError(ValueError):
@@ -100,53 +99,6 @@ class GroupConfig(BaseModel):
         return self
 
 
-class CompleteConfig(BaseModel):
-    """Everyone is next to everyone."""
-
-    model_config = _STRICT
-
-    kind: Literal["complete"] = "complete"
-    """Which graph."""
-
-
-class RingConfig(BaseModel):
-    """A circle: everyone has two neighbours."""
-
-    model_config = _STRICT
-
-    kind: Literal["ring"]
-    """Which graph."""
-
-
-class CavemanConfig(BaseModel):
-    """Cliques in a circle: one edge of each clique is rewired to the clique before it."""
-
-    model_config = _STRICT
-
-    kind: Literal["connected_caveman"]
-    """Which graph."""
-    clique_size: int = Field(ge=3)
-    """Agents in a clique, in agents; it divides the number of agents, twice or more."""
-
-
-class SmallWorldConfig(BaseModel):
-    """A ring lattice, some of whose edges are rewired at random; redrawn until it is connected."""
-
-    model_config = _STRICT
-
-    kind: Literal["small_world"]
-    """Which graph."""
-    degree: int = Field(default=4, ge=2, multiple_of=2)
-    """Neighbours of each agent before rewiring, in agents; even, fewer than there are agents."""
-    rewire: float = Field(default=0.1, ge=0.0, le=1.0)
-    """Probability that an edge is rewired, from 0 (a lattice) to 1 (a random graph)."""
-
-
-TopologyConfig = Annotated[
-    CompleteConfig | RingConfig | CavemanConfig | SmallWorldConfig, Field(discriminator="kind")
-]
-
-
 class PopulationConfig(BaseModel):
     """Everyone, and the graph that they are on."""
 
@@ -157,9 +109,13 @@ class PopulationConfig(BaseModel):
     )
     """The groups; together they need a proposer and a solver."""
     topology: TopologyConfig = CompleteConfig()
-    """The graph: complete, ring, connected_caveman or small_world, with its parameters."""
+    """The graph: complete, ring, connected_caveman, small_world or networkx, with its parameters."""
     placement: Placement = "interleaved"
     """How groups lie along the graph's nodes: mixed evenly, one after the other, or drawn at random."""
+    changes: ChangesConfig = ChangesConfig()
+    """What changes while the run goes on: who is next to whom, of which organisation, and how many."""
+    generations: GenerationsConfig | None = None
+    """How agents retire and newcomers take their places; null keeps everyone to the end."""
 
     @model_validator(mode="after")
     def _consistent(self) -> PopulationConfig:
@@ -172,7 +128,8 @@ class PopulationConfig(BaseModel):
                 problems.append(
                     f"expected a {role} in the population, got none; add {role} to the roles of a group"
                 )
-        problems += _misfits(self.topology, self.size)
+        problems += misfits(self.topology, self.size)
+        problems += _unchanging(self) + _not_generations(self)
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -193,26 +150,64 @@ class PopulationConfig(BaseModel):
 
 
 class Population:
-    """The agents of one run. A pure function of the configuration and the run's seed.
+    """A run's agents in one round, a pure function of the configuration, the run's seed and the round.
 
     Raises :class:`PopulationError` where a solver would get no problems or a proposer no solvers.
     """
 
-    def __init__(self, config: PopulationConfig, seed: int) -> None:
-        self.config = config
-        self.agents: tuple[Agent, ...] = _wired(config, seed)
-        """Every agent as of round 0, in the order of the configuration."""
+    def __init__(self, config: PopulationConfig, seed: int, round: int = 0) -> None:
+        self.config, self.seed, self.round = config, seed, round
+        try:
+            scene = first_scene(config, seed)
+        except TopologyError as error:
+            raise PopulationError(str(error)) from error
+        complaints = _complaints(config, seed, _agents(config, scene))
+        if complaints:
+            raise PopulationError("\n".join(complaints))
+        before = None
+        while scene.round < round:
+            before, scene = scene, next_scene(config, seed, scene)
+        self._take(scene, before)
+
+    def _take(self, scene: Scene, before: Scene | None) -> None:
+        """Be the population of ``scene``; ``before`` is that of the round before."""
+        self._scene = scene
+        self.agents: tuple[Agent, ...] = _agents(self.config, scene)
+        """Every agent that is there, in the order of the configuration, each with the round it came in."""
+        self._changed = _differing(self.config, self.agents, scene, before)
         self._by_id = {agent.agent_id: agent for agent in self.agents}
-        self._near = {agent.agent_id: frozenset(agent.neighbours) for agent in self.agents}
+        self._node = {m.agent_id: m.node for m in scene.members}
+        self._holder = {m.node: m.agent_id for m in scene.present()}
+        ever: defaultdict[int, set[str]] = defaultdict(set)
+        for member in scene.members:
+            ever[member.node].add(member.agent_id)
+        self._near = {
+            agent.agent_id: frozenset(
+                name
+                for near in (agent.agent_id, *agent.neighbours)
+                for name in ever[self._node[near]]
+                if name != agent.agent_id
+            )
+            for agent in self.agents
+        }
+        """Whose notes each may read beside its own: who holds or held its place, and those next to it."""
         solvers = [agent.agent_id for agent in self.with_role("solver")]
         self._audience = {
             agent.agent_id: [name for name in solvers if self.may_read(agent.agent_id, name)]
             for agent in self.agents
             if ACTING & set(agent.roles)
         }
-        complaints = _complaints(config, seed, self.agents)
-        if complaints:
-            raise PopulationError("\n".join(complaints))
+
+    def next(self) -> Population:
+        """The population of the next round."""
+        scene = next_scene(self.config, self.seed, self._scene)
+        made = copy.copy(self)
+        made.round = scene.round
+        if (scene.members, scene.edges) == (self._scene.members, self._scene.edges):
+            made._scene, made._changed = scene, []
+        else:
+            made._take(scene, self._scene)
+        return made
 
     def __len__(self) -> int:
         return len(self.agents)
@@ -226,9 +221,9 @@ class Population:
                 f"expected an agent of this population ({', '.join(self._by_id)}), got {agent_id!r}"
             ) from None
 
-    def records(self, round: int) -> list[Agent]:
-        """Rows of the ``agents`` table for ``round``."""
-        return [replace(agent, round=round) for agent in self.agents]
+    def records(self) -> list[Agent]:
+        """Rows of the ``agents`` table for this round: in round 0 all, then who came, changed or went."""
+        return list(self._changed)
 
     def with_role(self, role: Role) -> list[Agent]:
         """The agents that have ``role``, in order."""
@@ -238,12 +233,29 @@ class Population:
         """Ids of the agents next to ``agent_id``, in order; never itself."""
         return list(self.agent(agent_id).neighbours)
 
+    def reader(self, agent_id: str) -> Reader:
+        """How an agent reads the library: next to whom, and since when if it inherits no notes."""
+        agent, generations = self.agent(agent_id), self.config.generations
+        alone = generations is not None and generations.library == "none"
+        near = tuple(sorted(self._near[agent_id]))
+        return Reader(agent_id, agent.organisation, near, agent.born if alone else 0)
+
+    def organisations_of(self, agent_id: str) -> frozenset[str]:
+        """Those that an agent is a member of; none where it is not there."""
+        found = self._by_id.get(agent_id)
+        return frozenset() if found is None else frozenset({found.organisation})
+
     def may_read(self, reader: str, author: str) -> bool:
-        """Whether ``reader`` sees what ``author`` wrote: its own, and its neighbours'."""
+        """Whether ``reader`` sees what ``author`` wrote: its own, its neighbours', their forerunners'."""
         return reader == author or author in self._near[self.agent(reader).agent_id]
 
     def audience(self, proposer: str) -> list[str]:
-        """Ids of the solvers that get the problems of ``proposer``, in order; itself if it solves."""
+        """Ids of the solvers that get the problems of ``proposer``, in order; itself if it solves.
+
+        The problems of one who has retired go to those of its successor.
+        """
+        if proposer in self._node:
+            proposer = self._holder[self._node[proposer]]
         if proposer not in self._audience:
             self.agent(proposer)
             raise ValueError(f"expected an agent that proposes or solves, got {proposer!r}, which does not")
@@ -280,6 +292,30 @@ class Population:
         """Names of the policies that the agents use."""
         return self.config.policy_names()
 
+    # -- generations -------------------------------------------------------------------------------
+    def restarting(self) -> list[str]:
+        """Policies that start anew in this round, from their version 0, since all who use them are new."""
+        return [
+            name for name in sorted(self.policy_names()) if self.round and self.since(name) == self.round
+        ]
+
+    def since(self, policy: str) -> int:
+        """The round in which those who use ``policy`` started with the weights of its version 0."""
+        generations = self.config.generations
+        if generations is None or generations.weights == "inherited":
+            return 0
+        users = {group.name for group in self.config.groups if group.policy == policy}
+        if generations.groups and not users & set(generations.groups):
+            return 0
+        return self.round - self.round % generations.every
+
+    def successors(self) -> dict[str, str]:
+        """Those for whom this round is the last, and who takes the place of each."""
+        after = next_scene(self.config, self.seed, self._scene).members
+        there = {m.node: m.agent_id for m in after if m.retired is None}
+        gone = {m.agent_id for m in after if m.retired is not None} & set(self._by_id)
+        return {name: there[self._node[name]] for name in self._by_id if name in gone}
+
 
 def _complaints(config: PopulationConfig, seed: int, agents: Sequence[Agent]) -> list[str]:
     """What keeps these agents from playing, each with a remedy that was tried; empty where nothing."""
@@ -289,7 +325,8 @@ def _complaints(config: PopulationConfig, seed: int, agents: Sequence[Agent]) ->
     kind = config.topology.kind
     remedy = "write topology: {kind: complete}, or give them both roles"
     for placement in PLACEMENTS:
-        if not any(_unreached(_wired(config.model_copy(update={"placement": placement}), seed))):
+        placed = first_scene(config.model_copy(update={"placement": placement}), seed)
+        if not any(_unreached(_agents(config, placed))):
             remedy = f"write placement: {placement}, topology: {{kind: complete}}, or give them both roles"
             break
     return [
@@ -319,95 +356,104 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-def _wired(config: PopulationConfig, seed: int) -> tuple[Agent, ...]:
-    """The agents in the order of the configuration, with their neighbours on the graph."""
-    agents = _enlisted(config)
-    graph = _graph(config.topology, config.size, seed)
-    on_node = _placed(config, seed)
-    node_of = {agent: node for node, agent in enumerate(on_node)}
-    near = [sorted(on_node[n] for n in graph[node_of[i]]) for i in range(len(agents))]
+def _agents(config: PopulationConfig, scene: Scene) -> tuple[Agent, ...]:
+    """Everyone who is there, in the order of the configuration, with their neighbours on the graph."""
+    order = {group.name: i for i, group in enumerate(config.groups)}
+    # those of a group came in the order of their numbers
+    there = sorted(scene.present(), key=lambda m: order[m.group])
+    on_node = {m.node: i for i, m in enumerate(there)}
+    near: defaultdict[int, list[int]] = defaultdict(list)
+    for a, b in scene.edges:
+        near[a].append(on_node[b])
+        near[b].append(on_node[a])
     return tuple(
-        replace(agent, neighbours=[agents[i].agent_id for i in others])
-        for agent, others in zip(agents, near, strict=True)
+        Agent(
+            agent_id=m.agent_id,
+            round=m.born,
+            roles=list(group.roles),
+            organisation=m.organisation,
+            persona=group.persona,
+            policy=group.policy if group.acts else "",
+            neighbours=[there[i].agent_id for i in sorted(near[m.node])],
+            born=m.born,
+            retired=None,
+            hostile=group.hostile,
+        )
+        for m in there
+        for group in [config.groups[order[m.group]]]
     )
 
 
-def _enlisted(config: PopulationConfig) -> list[Agent]:
-    """The agents in the order of the configuration, without neighbours yet."""
-    return [
-        Agent(
-            agent_id=f"{group.name}-{number}",
-            round=0,
-            roles=list(group.roles),
-            organisation=group.organisation.replace("{n}", str(number % group.organisations)),
-            persona=group.persona,
-            policy=group.policy if group.acts else "",
-            neighbours=[],
-            hostile=group.hostile,
+def _differing(
+    config: PopulationConfig, agents: Sequence[Agent], scene: Scene, before: Scene | None
+) -> list[Agent]:
+    """Rows of those who are not as they were in the scene before: in round 0 of all of them."""
+    if before is None:
+        return list(agents) if not scene.round else []
+    was = {agent.agent_id: agent for agent in _agents(config, before)}
+    rows = [replace(a, round=scene.round) for a in agents if a != was.get(a.agent_id)]
+    gone = [was[m.agent_id] for m in scene.members if m.retired == scene.round]
+    return [*rows, *(replace(a, round=scene.round, neighbours=[], retired=scene.round) for a in gone)]
+
+
+def _unchanging(config: PopulationConfig) -> list[str]:
+    """What is wrong with the changes, a line each."""
+    problems, changes = [], config.changes
+    names = {group.name: group for group in config.groups}
+    if changes.rewire is not None and isinstance(config.topology, CompleteConfig):
+        problems.append(
+            "expected a topology with edges to rewire, got complete, which has all of them; take "
+            "changes.rewire out, or write another topology"
         )
-        for group in config.groups
-        for number in range(group.count)
+    if changes.migrate is not None and len(organisations(config)) < 2:
+        problems.append(
+            "expected two organisations or more to migrate between, got "
+            f"{', '.join(organisations(config))}; take changes.migrate out, or write organisations: 2 and "
+            "organisation: 'house-{n}' in a group"
+        )
+    growth = changes.growth
+    if growth is not None and growth.group not in names:
+        problems.append(
+            f"expected a group ({', '.join(sorted(names))}) in changes.growth.group, got {growth.group!r}"
+        )
+    elif growth is not None and growth.most <= names[growth.group].count:
+        problems.append(
+            f"expected changes.growth.most above the {names[growth.group].count} agents that "
+            f"{growth.group} begins with, got {growth.most}; write a larger one"
+        )
+    return problems
+
+
+def _not_generations(config: PopulationConfig) -> list[str]:
+    """What is wrong with the generations, a line each."""
+    generations = config.generations
+    if generations is None:
+        return []
+    names = {group.name for group in config.groups}
+    retiring = set(generations.groups or names)
+    problems = [
+        f"expected groups ({', '.join(sorted(names))}) in generations.groups, got {name!r}"
+        for name in sorted(retiring - names)
     ]
-
-
-def _placed(config: PopulationConfig, seed: int) -> list[int]:
-    """Which agent, by its position in the configuration, is on each node of the graph, in node order."""
-    match config.placement:
-        case "grouped":
-            return list(range(config.size))
-        case "shuffled":
-            return [int(i) for i in generator(seed, "placement").permutation(config.size)]
-        case "interleaved":
-            # A group of n agents lies at the middles of n equal parts of the unit interval, so that
-            # sorting by position mixes groups in proportion; equal positions keep the groups' order.
-            middles = [(i + 0.5) / group.count for group in config.groups for i in range(group.count)]
-            return sorted(range(config.size), key=middles.__getitem__)
-
-
-def _misfits(topology: TopologyConfig, size: int) -> list[str]:
-    """Why ``size`` agents do not fit on the graph; empty where they do."""
-    match topology:
-        case RingConfig() if size < 3:
-            return [
-                f"expected three agents or more on a ring, got {size}; write topology: {{kind: complete}}"
-            ]
-        case CavemanConfig(clique_size=clique) if size % clique or size < 2 * clique:
-            sizes = [c for c in range(3, size // 2 + 1) if size % c == 0]
-            advice = (
-                f"write clique_size: {min(sizes, key=lambda c: abs(c - clique))}"
-                if sizes
-                else f"change the number of agents to a multiple of {clique}, at least {2 * clique}"
+    if generations.weights == "fresh":
+        if generations.share < 1:
+            problems.append(
+                "expected generations.share: 1 with weights: fresh, since the agents of a group share one "
+                f"policy, got {generations.share:g}; write share: 1, weights: inherited, or give those who "
+                "are to stay a group and a policy of their own"
             )
-            return [
-                f"expected a clique_size that divides the {size} agents into two cliques or more, "
-                f"got {clique}; {advice}"
-            ]
-        case SmallWorldConfig(degree=degree) if degree >= size:
-            return [
-                f"expected a degree below the number of agents ({size}), got {degree}; "
-                "write a smaller degree, or topology: {kind: complete}"
-            ]
-    return []
-
-
-def _graph(topology: TopologyConfig, size: int, seed: int) -> nx.Graph[int]:
-    """The graph on nodes 0 to ``size - 1``, connected and without loops."""
-    graph: nx.Graph[int]
-    match topology:
-        case CompleteConfig():
-            graph = nx.complete_graph(size)
-        case RingConfig():
-            graph = nx.cycle_graph(size)
-        case CavemanConfig(clique_size=clique):
-            graph = nx.connected_caveman_graph(size // clique, clique)
-        case SmallWorldConfig(degree=degree, rewire=rewire):
-            try:
-                graph = nx.connected_watts_strogatz_graph(
-                    size, degree, rewire, tries=_TRIES, seed=generator(seed, "topology")
+        for policy in sorted(config.policy_names()):
+            users = {group.name for group in config.groups if group.policy == policy}
+            if users & retiring and users - retiring:
+                problems.append(
+                    f"expected all groups with the policy {policy} to retire together with weights: fresh, "
+                    f"got {', '.join(sorted(users & retiring))} but not "
+                    f"{', '.join(sorted(users - retiring))}; add them to generations.groups, or give them "
+                    "another policy"
                 )
-            except nx.NetworkXError as error:
-                raise PopulationError(
-                    f"expected a connected small world of {size} agents with degree {degree} and rewire "
-                    f"{rewire}, got none in {_TRIES} draws; write a larger degree or a smaller rewire"
-                ) from error
-    return graph
+    if generations.teachers and generations.library == "none":
+        problems.append(
+            "expected generations.library: inherited with teachers: true, since newcomers would not see "
+            "their lessons, got none; write library: inherited, or teachers: false"
+        )
+    return problems

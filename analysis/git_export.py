@@ -2,9 +2,10 @@
 
 ``main`` is the library as its readers saw it. A revision that became the head is a commit on it, with what
 it came of besides as further parents: a merge has two. A text whose base had moved is a commit on that
-base; where nothing took it up it is a branch, ``open/NOTE/REVISION``. A note that was archived is deleted
-by a commit that says so, and when it comes back, the commit has its last text as a parent too, so that
-``git log`` and ``git blame`` see across the gap. Authors are the agents, dates the round's: its beginning
+base; where nothing took it up it is a branch, ``open/NOTE/REVISION``. A note that was published moves to
+its new shelf's folder, which git follows as a rename. A note that was archived is deleted by a commit that
+says so, and when it comes back, the commit has its last text as a parent too, so that ``git log`` and
+``git blame`` see across the gap. Authors are the agents, dates the round's: its beginning
 for the author, its end for the commit. All of it follows from the log, so commit ids do too.
 
 Objects are written by dulwich, in one pack: it needs no git on the machine, no configuration of a user
@@ -14,7 +15,7 @@ changes what it writes, and no text passes through a command line or the quoting
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -26,10 +27,11 @@ from dulwich.refs import Ref
 from dulwich.repo import Repo
 
 from analysis.export_folder import ExportError, check_free, filled
-from culture.edits import MARKERS
+from culture.edits import HIDDEN, MARKERS
 from culture.history import committed, library_at
 from culture.library import Library
 from culture.markdown import file_id, front_matter, one_line, page, path_of, slug
+from culture.publishing import begun
 from culture.records import Note, Revision
 
 MAIN: Final = b"refs/heads/main"
@@ -117,10 +119,14 @@ class _Writer:
     main: ObjectID | None = None
     shown: dict[str, str] = field(default_factory=dict)
     """The revision of each note whose text ``main`` has."""
+    shelves: dict[str, str] = field(default_factory=dict)
+    """The shelf that each revision left its note on."""
+    now: dict[str, str] = field(default_factory=dict)
+    """The shelf that each note stands on in ``main``."""
 
     def add(self, revision: Revision) -> None:
         """The commit of one revision; those before it are there."""
-        note = self.library.note(revision.note_id)
+        note = self._placed(revision)
         parents = [self.commits[name] for name in revision.parents]
         if revision.outcome != "branch":
             # the text on main is main itself, as a parent
@@ -131,10 +137,12 @@ class _Writer:
         parents = list(dict.fromkeys(parents))
         tree = self.tree_of(parents[0]) if parents else None
         path = path_of(note)
-        if revision.outcome in MARKERS:
+        if revision.outcome in HIDDEN:
             # what was archived and is then put in quarantine is gone already
             tree = self._without(tree, path) if note.note_id in self.shown else self._keep(self._copy(tree))
         else:
+            if revision.outcome == "published":
+                tree = self._without(tree, path_of(replace(note, shelf=str(revision.evidence["from"]))))
             blob = Blob.from_string(self._text(note, revision).encode())
             tree = self._with(tree, path.parts, self._keep(blob))
         commit = Commit()
@@ -148,9 +156,9 @@ class _Writer:
         if revision.outcome == "branch":
             return
         self.main = commit.id
-        if revision.outcome in MARKERS:
+        if revision.outcome in HIDDEN:
             self.shown.pop(note.note_id, None)
-        else:
+        elif revision.outcome != "published":
             self.shown[note.note_id] = revision.revision_id
 
     def tree_of(self, commit: ObjectID) -> ObjectID:
@@ -168,6 +176,20 @@ class _Writer:
         }
 
     # -- pieces ------------------------------------------------------------------------------------------
+    def _placed(self, revision: Revision) -> Note:
+        """The note on the shelf where ``revision`` has it: a branch is where its base was."""
+        name = revision.note_id
+        note = self.library.note(name)
+        shelf = self.now.get(name) or begun(note, self.library.history(name)).shelf
+        if revision.outcome == "branch":
+            shelf = self.shelves[revision.parents[0]]
+        elif revision.outcome == "published":
+            shelf = str(revision.evidence["shelf"])
+        self.shelves[revision.revision_id] = shelf
+        if revision.outcome != "branch":
+            self.now[name] = shelf
+        return replace(note, shelf=shelf)
+
     def _keep(self, made: ShaFile) -> ObjectID:
         return self.objects.setdefault(made.id, made).id
 
@@ -228,6 +250,8 @@ class _Writer:
                 return "archive"
             case "quarantined":
                 return "quarantine"
+            case "published":
+                return f"publish to {one_line(note.shelf, 40)}"
             case "branch":
                 return "branch"
             case "merged":

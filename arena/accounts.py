@@ -1,11 +1,11 @@
-"""What an attempt has to tell: its problem worked out by execution, or what its own actions found out."""
+"""What an attempt has to tell: its problem worked out, or what its actions found; and on which shelf."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from arena.domains.base import Account, Domain, Solution
-from culture.edits import Kind
+from culture.edits import PUBLIC, Kind
 from culture.records import Attempt, Problem
 
 if TYPE_CHECKING:
@@ -24,6 +24,17 @@ def account_of(play: Play, attempt: Attempt, kind: Kind) -> Account | None:
         row = next((p for p in play.rows.problems if p.problem_id == attempt.problem_id), None)
         return _worked(domain, row, kind, attempt)
     return domain.recount(known.spec, _actions(play, attempt), kind, attempt.form)
+
+
+def shelf_of(play: Play, author: str) -> str:
+    """Where an agent writes its notes."""
+    match play.config.rollout.shelf:
+        case "public":
+            return PUBLIC
+        case "organisation":
+            return f"org:{play.state.population.agent(author).organisation}"
+        case "own":
+            return f"agent:{author}"
 
 
 def _worked(domain: Domain, row: Problem | None, kind: Kind, attempt: Attempt) -> Account | None:

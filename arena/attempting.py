@@ -13,7 +13,7 @@ from arena.provenance import headed, longest_heading
 from arena.state import Known, arm_of
 from arena.verifier import Stepped
 from culture.quoting import quote
-from culture.reading import Hit, Reader
+from culture.reading import Hit
 from culture.records import Action, Agent, Arm, Attempt, Read, Source
 from culture.seeds import generator, short_id
 
@@ -138,12 +138,11 @@ def _reading(play: Play, t: _Try, query: str | None) -> Reading:
     posed = len(domain.pose(spec, form))
     # later observations of the episode need room beside the notes too
     taken = max(len(t.prompt), posed) + domain.longest(spec, form) - posed
-    agent = t.solver
     # a line break goes with each note, and a line that says whose it is
     beside = 1 + (longest_heading(play.state.population.agents) if _headed(play) else 0)
     return Reading(
         query=domain.about(spec, form) if query is None else query,
-        reader=Reader(agent.agent_id, agent.organisation, tuple(agent.neighbours)),
+        reader=play.state.population.reader(t.solver.agent_id),
         arm=t.arm,
         domain=t.problem.domain,
         budget_chars=max(0, limit - taken - beside * play.config.rollout.notes),

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from agents.engines.base import Completion
+from arena.accounts import shelf_of
 from arena.domains.base import Domain, Rejected
 from arena.pools import WorkFailed
 from culture.clubs import Chosen, Invitation
-from culture.edits import PUBLIC, Edit, Target, note_id
+from culture.edits import Edit, Target, note_id
 from culture.quoting import quote
-from culture.reading import Reader
 from culture.records import Agent, Decision, Problem
 from culture.seeds import generator, short_id
 
@@ -58,7 +58,8 @@ def meet(play: Play) -> list[Meeting]:
         return []
     hosts = {name: _host(play, name) for name in play.config.domains}
     invitations = [
-        Invitation(_reader(host), name, ("club", name, play.round)) for name, host in hosts.items()
+        Invitation(play.state.population.reader(host.agent_id), name, ("club", name, play.round))
+        for name, host in hosts.items()
     ]
     try:
         chosen = play.cluster.club_chapters(play.state.round, invitations)
@@ -113,8 +114,9 @@ def _kept(play: Play, meeting: Meeting, admitted: Sequence[Problem], index: int)
     problems: list[tuple[Target, str]] = [("problem", p.problem_id) for p in admitted]
     title = f"about {chapter.note.title}"[: play.config.library.max_title_chars]
     return Edit(
-        None, None, "discussion", chapter.note.domain, PUBLIC, title, body, host.agent_id,
-        None if play.config.writing.by == "scripted" else play.version_of(host), play.round, index=index,
+        None, None, "discussion", chapter.note.domain, shelf_of(play, host.agent_id), title, body,
+        host.agent_id, None if play.config.writing.by == "scripted" else play.version_of(host), play.round,
+        index=index,
         citations=(("note", chapter.note.note_id), *problems),
         evidence={"about": chapter.revision.revision_id, "admitted": len(admitted)},
     )  # fmt: skip
@@ -127,15 +129,15 @@ def _host(play: Play, domain: str) -> Agent:
     return solvers[int(rng.integers(len(solvers)))]
 
 
-def _reader(agent: Agent) -> Reader:
-    return Reader(agent.agent_id, agent.organisation, tuple(agent.neighbours))
-
-
 def _members(play: Play, meeting: Meeting) -> list[Agent]:
     """The host and neighbours of it, as many as a club has, those that may read the chapter."""
     population, chapter = play.state.population, meeting.chapter
     near = [population.agent(name) for name in meeting.host.neighbours]
-    near = [a for a in near if {"solver", "proposer"} & set(a.roles) and chapter.seen_by(_reader(a))]
+    near = [
+        a
+        for a in near
+        if {"solver", "proposer"} & set(a.roles) and chapter.seen_by(population.reader(a.agent_id))
+    ]
     rng = generator(play.config.seed, "club", play.round, chapter.note.note_id)
     rng.shuffle(near)
     return [meeting.host, *near[: play.config.club.members - 1]]

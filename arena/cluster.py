@@ -33,7 +33,8 @@ from arena.verifier import Stepped, Verifier
 from arena.workers import EngineWorker, LearnerWorker, LearnOrder
 from culture.clubs import Chosen, Invitation
 from culture.desk import Ask, Desk
-from culture.edits import Archive, Edit, Kind
+from culture.edits import Kind
+from culture.publishing import Entry
 from culture.reading import Hit
 from culture.records import Measure, Note
 
@@ -149,7 +150,7 @@ class Cluster:
         return cast("list[Chosen | None]", done)
 
     def close_round(
-        self, committed: int, round: int, edits: Sequence[Edit | Archive], reads: Mapping[str, int]
+        self, committed: int, round: int, edits: Sequence[Entry], reads: Mapping[str, int]
     ) -> Shelved:
         """The library after a round. Raises WorkFailed."""
         done = self.librarian.call("close_round", committed, round, list(edits), dict(reads))

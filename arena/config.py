@@ -50,6 +50,9 @@ class RolloutConfig(BaseModel):
     """Searches that a solver in the library arm may make itself before it answers, in searches."""
     notes_written: int = Field(default=16, ge=0, le=10_000)
     """Most notes that are written in a round, about the hardest problems that were solved, in notes."""
+    shelf: Literal["public", "organisation", "own"] = "public"
+    """Where notes are written: in ``public``, on the shelf of their author's ``organisation``, which its
+    members alone see, or on its ``own``. No unit."""
     hard_below: float = Field(default=0.75, ge=0, le=1)
     """A solved problem is worth a note where at most this share of its attempts was right."""
 

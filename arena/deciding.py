@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 from agents.actions import EDITORS, Choices, Malformed, parse, pattern, told
 from agents.scripted import Situation, decide
 from arena.accounts import account_of
-from arena.entries import Entry, Seat, entries_of
+from arena.entries import Seat, entries_of
 from arena.pools import WorkFailed
 from culture.books import contents
 from culture.desk import Ask, Desk, Item
 from culture.edits import Edit, note_id
+from culture.publishing import Entry
 from culture.quoting import quote
-from culture.reading import Reader
 from culture.records import Attempt, Decision
 from culture.seeds import generator, short_id
 
@@ -108,7 +108,7 @@ def _ask(play: Play, seat: Seat) -> Ask:
     read = [r.note_id for r in play.rows.reads if r.attempt_id == attempt and r.arm != "placebo"]
     domain = play.state.domains[seat.problem.domain]
     return Ask(
-        Reader(agent.agent_id, agent.organisation, tuple(agent.neighbours)),
+        play.state.population.reader(agent.agent_id),
         seat.problem.domain,
         domain.about(seat.problem.spec, config.engine.form),
         tuple(read),

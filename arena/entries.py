@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from agents.actions import Action, Verb
+from arena.accounts import shelf_of
 from arena.state import Known
 from culture.books import outline
 from culture.desk import Desk, Item
-from culture.edits import PUBLIC, Archive, Edit, Kind, Target, note_id
+from culture.edits import Archive, Edit, Kind, Target, note_id
+from culture.publishing import Entry
 from culture.records import Agent, Attempt
 
 if TYPE_CHECKING:
     from arena.round import Play
 
-Entry = Edit | Archive
-"""What the librarian is given."""
 _Cited = Sequence[tuple[Target, str]]
 _KINDS: dict[Verb, Kind] = {
     "review": "review", "dispute": "dispute", "discuss": "discussion", "outline": "book",
@@ -99,7 +99,7 @@ def _new(
         base_revision_id=None,
         kind=action.kind or _KINDS.get(action.verb, "lesson"),
         domain=seat.problem.domain,
-        shelf=PUBLIC,
+        shelf=shelf_of(play, seat.agent.agent_id),
         title=_cut(play, about),
         body=action.text,
         author=seat.agent.agent_id,

@@ -107,7 +107,14 @@ def _solver_samples(play: Play, attempts: Sequence[Attempt]) -> list[Sample]:
 
 def _rehearsed(play: Play, new: Sequence[Sample], goal: RoleObjective) -> list[Sample]:
     """Samples of earlier rounds drawn without replacement, so many for each new one."""
-    old = [s for samples in play.state.rehearsal for s in samples]
+    since = play.state.population.since
+    first = play.round - len(play.state.rehearsal)
+    old = [
+        s
+        for number, samples in enumerate(play.state.rehearsal, first)
+        for s in samples
+        if number >= since(s.policy)  # who starts anew has done nothing before
+    ]
     count = min(len(old), round(goal.rehearsal * len(new)))
     rng = generator(play.config.seed, "rehearse", play.round)
     return [old[i] for i in sorted(rng.choice(len(old), count, replace=False))] if count else []

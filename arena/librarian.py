@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from agents.population import Population
 from arena.config import RunConfig
 from arena.domains import make_domain
 from arena.run_files import cache_folder
@@ -15,12 +16,13 @@ from culture import connect
 from culture.clubs import Chosen, Invitation, chapter_for
 from culture.desk import Ask, Desk, set_out
 from culture.disputes import settle
-from culture.edits import Archive, Edit, LibraryRefused
+from culture.edits import Archive, LibraryRefused
 from culture.effect import culture_effect
 from culture.embedding import MiniLM
 from culture.harm import quarantine_harmful
 from culture.library import Library
 from culture.loading import load_library
+from culture.publishing import Entry, Publication
 from culture.reading import Hit, Query, Reader
 from culture.records import Arm, Citation, Json, Measure, Note, Revision, RoundRows
 from culture.reputation import reputations
@@ -69,6 +71,7 @@ class Librarian:
         self._alphabets = {name: make_domain(name).alphabet for name in config.domains}
         self.library = self._empty()
         self.round = -1
+        self._population = Population(config.population, config.seed)
         self._begun = RoundRows()
         """Rows of what the library began with, until they are handed over to be committed."""
         self._begin(-1)
@@ -113,22 +116,21 @@ class Librarian:
         return [chapter_for(self.library, invitation) for invitation in invitations]
 
     def close_round(
-        self, committed: int, round: int, edits: Sequence[Edit | Archive], reads: Mapping[str, int]
+        self, committed: int, round: int, edits: Sequence[Entry], reads: Mapping[str, int]
     ) -> Shelved:
         """Write a round's edits, archive, count its reads and keep shelves within their budgets.
 
-        Where worth counts, it is estimated anew from the rounds that are committed, and so it is, in an
+        Who is a member of which organisation is what the population of the round says. Where worth counts,
+        it is estimated anew from the rounds that are committed, and so it is, in an
         evaluated round, where what does harm is quarantined.
         """
         self._catch_up(committed)
         rows, self._begun = self._begun, RoundRows()
         refused = []
+        there = self._population_of(round)
         for index, edit in enumerate(edits):
             try:
-                if isinstance(edit, Archive):
-                    rows.revisions.append(self.library.archive(edit))
-                else:
-                    self.library.write(edit).add_to(rows)
+                self._do(edit, there.organisations_of(edit.author), rows)
             except LibraryRefused as error:
                 refused.append((index, error.reason, error.detail))
         self.library.observe_reads(reads)
@@ -182,6 +184,24 @@ class Librarian:
                 found.append(Measure(now, f"reputation/{author}", "", record.mean, low, high, record.texts))
         return found
 
+    def _do(self, entry: Entry, organisations: frozenset[str], rows: RoundRows) -> None:
+        """Do what an author asks for. Raises LibraryRefused."""
+        if isinstance(entry, Archive):
+            rows.revisions.append(self.library.archive(entry, organisations))
+        elif isinstance(entry, Publication):
+            note, author, shelf = entry.note_id, entry.author, entry.shelf
+            self.library.publish(note, author, entry.round, shelf, organisations).add_to(rows)
+        else:
+            self.library.write(entry, organisations).add_to(rows)
+
+    def _population_of(self, round: int) -> Population:
+        """The population as it is in a round."""
+        if self._population.round > round:
+            self._population = Population(self.config.population, self.config.seed)
+        while self._population.round < round:
+            self._population = self._population.next()
+        return self._population
+
     def _helpful(self, committed: int, round: int) -> set[str]:
         """Notes that reading is shown to help, looked at in evaluated rounds where somebody disputes."""
         if committed < 0 or not self.library.threads.disputes() or not self.config.evaluated(round):
@@ -228,4 +248,4 @@ class Librarian:
         self.library, self.round = self._empty(), committed
         self._begun = RoundRows()
         for index, seed in enumerate(self._seeds):
-            self.library.write(seed.edit(index)).add_to(self._begun)
+            self.library.write(seed.edit(index), seed.organisations).add_to(self._begun)

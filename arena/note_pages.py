@@ -79,9 +79,10 @@ def history_page(past: Past, name: str, rows: Sequence[Data]) -> Iterator[str]:
     yield ""
     cells = [["revision", "round", "what", "author", "policy", "lines", "made from"]]
     for row in rows:
+        to = f" to {row['published_to']}" if row["published_to"] else ""
         cells.append(
             [
-                past.short(row["revision_id"]), str(row["round"]), row["outcome"], row["author"],
+                past.short(row["revision_id"]), str(row["round"]), f"{row['outcome']}{to}", row["author"],
                 row["policy_version"] or "-", f"+{row['added']} -{row['removed']}",
                 _ids(past, row["parents"]) or "-",
             ]

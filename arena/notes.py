@@ -28,7 +28,7 @@ from arena.note_pages import (
 )
 from arena.run_names import RUNS, Wrong, find
 from culture.catalog import connect
-from culture.edits import MARKERS
+from culture.edits import HIDDEN
 from culture.history import NoSuchRound, blame, diff, hunks
 from culture.note_views import Past, Unknown, opened
 from culture.quoting import printable
@@ -118,7 +118,7 @@ def blame_command(
     """For every line the revision, the round and the author that brought it in."""
     with _past(run, runs, at) as past:
         revision = past.revision(note)
-        if revision.outcome in MARKERS:
+        if revision.outcome in HIDDEN:
             marker = "an archive" if revision.outcome == "archived" else "a quarantine"
             raise Wrong(f"expected a revision with a text, got {revision.revision_id}, {marker} marker")
         lines = blame(past.library, revision.revision_id)

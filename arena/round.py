@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from agents.engines.base import Completion, Sampling
 from agents.engines.base import Request as Generation
-from arena import attempting, clubs, evaluating, learning, proposing, writing
+from arena import attempting, clubs, evaluating, generations, learning, proposing, writing
 from arena.cluster import Cluster
 from arena.state import State
 from culture.records import Agent, Event, Policy, Round, RoundRows, Source
@@ -84,6 +84,7 @@ class Play:
 
     def play(self) -> RoundRows:
         """All phases in order; returns the rows to commit."""
+        generations.begin(self)
         with self.phase("request"):
             self.requests = self._request()
         with self.phase("propose"):
@@ -93,7 +94,7 @@ class Play:
         with self.phase("judge"):
             proposing.pay(self, attempts)
         with self.phase("write"):
-            self.shelved = writing.write(self, attempts)
+            self.shelved = writing.write(self, attempts, generations.lessons)
         with self.phase("learn"):
             learning.learn(self, attempts)
         with self.phase("sleep"):
@@ -114,6 +115,7 @@ class Play:
         for problem in self.rows.problems:
             if problem.answer_key is not None and problem.spec is not None:
                 state.seen.add((problem.domain, problem.spec))
+        state.population = state.population.next()
         state.policies = self.policies
         state.next_version = self.next_version
         state.baselines = self.baselines

@@ -115,7 +115,9 @@ class Run:
             for policy in state.policies.values():
                 if not policy.sha256:
                     continue  # its weights are elsewhere
-                checkpoints.verify(folder / policy.path, policy.sha256, first=policy.version == 0)
+                # what came of no batch has the weights of version 0, and no optimizer state yet
+                first = policy.batch_id is None
+                checkpoints.verify(folder / policy.path, policy.sha256, first=first)
             _sweep(folder, lake, state)
         except BaseException:
             lake.close()
@@ -164,9 +166,9 @@ class Run:
         play = Play(self.state, cluster, watch)
         play.play()
         play.rows.policies = beginning + play.rows.policies
+        play.rows.agents.extend(self.state.population.records())
         if first:
             play.rows.runs.append(self._row())
-            play.rows.agents.extend(self.state.population.records(0))
         message = f"round {play.round}"
         started = time.perf_counter()
         self.lake.commit(play.rows, AUTHOR, message)
@@ -310,7 +312,8 @@ def _prune(folder: Path, state: State, rows: RoundRows) -> None:
     for row in rows.policies:
         if row.parent is None or not row.accepted:
             continue
-        checkpoints.forget_optimizer(run_path(folder, f"{CHECKPOINTS}/{row.parent}"))
+        for superseded in (row.parent, f"{row.policy}@{row.version - 1}"):
+            checkpoints.forget_optimizer(run_path(folder, f"{CHECKPOINTS}/{superseded}"))
         old = row.version - 2
         if old > 0 and old % keep:
             shutil.rmtree(run_path(folder, f"{CHECKPOINTS}/{row.policy}@{old}"), ignore_errors=True)

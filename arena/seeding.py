@@ -71,6 +71,11 @@ class Seed:
             index=index, evidence=evidence,
         )  # fmt: skip
 
+    @property
+    def organisations(self) -> tuple[str, ...]:
+        """Those on whose shelf the note is put: whoever makes a run's library may put it anywhere."""
+        return (self.shelf.removeprefix("org:"),) if self.shelf.startswith("org:") else ()
+
 
 def seeds_of(config: RunConfig) -> list[Seed]:
     """What the library of a run begins with. Raises SeedFault."""
@@ -154,7 +159,7 @@ class _Checks:
     def __init__(self, config: RunConfig) -> None:
         self.config = config
         self.domains = {name: make_domain(name) for name in config.domains}
-        agents = Population(config.population, config.seed).records(0)
+        agents = Population(config.population, config.seed).agents
         self.places = {PUBLIC, *(f"agent:{a.agent_id}" for a in agents)}
         self.places |= {f"org:{a.organisation}" for a in agents}
         self.library = Library(config.library, seed=config.seed)
@@ -212,7 +217,7 @@ class _Checks:
 
     def _take(self, seed: Seed) -> None:
         try:
-            written = self.library.write(seed.edit(len(self.files)))
+            written = self.library.write(seed.edit(len(self.files)), seed.organisations)
         except LibraryRefused as refused:
             if refused.reason == "duplicate":
                 other = next(file for note, file in self.files.items() if note in refused.detail)

@@ -66,6 +66,7 @@ class State:
     folder: Path
     """The run's."""
     population: Population
+    """As it is in the round to be played."""
     domains: dict[str, Domain]
     anchors: dict[str, list[Anchor]]
     strategy: Strategy
@@ -122,6 +123,7 @@ class State:
         if last is None:
             return state
         state.round = last
+        state.population = Population(config.population, config.seed, last + 1)
         (row,) = lake.table("SELECT state, library_version FROM rounds WHERE round = ?", [last]).to_pylist()
         saved = _parsed(row["state"])
         state.strategy.load_state_dict(cast("Json", saved["strategy"]))

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from arena.entries import Entry
 from arena.pools import Failed
 from arena.rechecking import RECHECKED, Checked
 from culture.edits import Edit
+from culture.publishing import Entry
 from culture.records import Json
 
 if TYPE_CHECKING:

@@ -7,18 +7,18 @@ found out is worth knowing to whoever goes on from there.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from arena import hostile, trusting
-from arena.accounts import account_of
+from arena.accounts import account_of, shelf_of
 from arena.clubs import minutes
 from arena.deciding import decide_all
-from arena.entries import Entry
 from arena.pools import WorkFailed
-from culture.edits import PUBLIC, Edit, Kind
+from culture.edits import Edit, Kind
 from culture.placebo import FILLER
+from culture.publishing import Entry
 from culture.records import Attempt, Decision, Json
 from culture.seeds import generator
 
@@ -36,9 +36,14 @@ class Outcome:
     quarantined: int
 
 
-def write(play: Play, attempts: Sequence[Attempt]) -> Outcome | None:
+More = Callable[["Play", Sequence[Attempt], Sequence[Edit]], list[Edit]]
+"""What else is written, given the attempts and what is written already."""
+
+
+def write(play: Play, attempts: Sequence[Attempt], more: More) -> Outcome | None:
     """Write the round's notes; None where the librarian could not be had, and nothing was written."""
-    edits: list[Entry] = [*_edits(play, attempts)]
+    worked = _edits(play, attempts)
+    edits: list[Entry] = [*worked, *more(play, attempts, worked)]
     edits += minutes(play, play.clubs, len(edits))
     decided = decide_all(play, attempts, len(edits))
     places = []
@@ -89,22 +94,23 @@ def _edits(play: Play, attempts: Sequence[Attempt]) -> list[Edit]:
         if len(edits) >= config.notes_written:
             break
         attempt = best[problem_id]
-        domain = domains[known[problem_id].domain]
         example = generator(play.config.seed, "kind", problem_id).random() < 0.5
         kind: Kind = "example" if example else "lesson"
-        told = account_of(play, attempt, kind)
-        if told is None or told.body in shown or len(told.body) > play.config.library.max_note_chars:
+        account = account_of(play, attempt, kind)
+        if account is None or account.body in shown:
             continue
-        shown.add(told.body)
+        if len(account.body) > play.config.library.max_note_chars:
+            continue
+        shown.add(account.body)
         edits.append(
             Edit(
                 note_id=None,
                 base_revision_id=None,
                 kind=kind,
-                domain=domain.name,
-                shelf=PUBLIC,
-                title=told.title[: play.config.library.max_title_chars],
-                body=told.body,
+                domain=attempt.domain,
+                shelf=shelf_of(play, attempt.solver),
+                title=account.title[: play.config.library.max_title_chars],
+                body=account.body,
                 author=attempt.solver,
                 policy_version=attempt.policy_version,
                 round=play.round,

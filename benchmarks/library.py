@@ -45,6 +45,8 @@ DOMAINS = ("transforms", "arithmetic", "lessons", "mixed")
 WORDS, REVISIONS_AN_AUTHOR, CHUNK = 20_000, 1000, 20_000
 QUERIES, EDITS, ROUNDS, ROUND_EDITS = 150, 500, 5, 100
 K, BUDGET = 2, 400
+MEMBER = frozenset(f"org-{n}" for n in range(8))
+"""The organisations that every author is of."""
 SIZES = (1000, 10_000, 100_000, 1_000_000)
 GROWS = (
     "ring_p50_ms", "ring_p95_ms", "ring_p50_cpu_ms", "ring_p95_cpu_ms", "complete_p50_ms",
@@ -271,14 +273,14 @@ def one(n: int, folder: Path) -> dict[str, float]:
         )  # fmt: skip
 
     made_edits = [edit(last + 1) for _ in range(EDITS)]
-    wall, cpu = timed(lambda: [library.write(e) for e in made_edits])
+    wall, cpu = timed(lambda: [library.write(e, MEMBER) for e in made_edits])
     found["edits_per_s"], found["edits_per_cpu_s"] = EDITS / wall, EDITS / cpu
     commits, firsts = [], []
     with Lake.open(folder, LakeConfig()) as lake:
         for round_ in range(last + 2, last + 2 + ROUNDS):
             rows = RoundRows()
             for e in [edit(round_) for _ in range(ROUND_EDITS)]:
-                library.write(e).add_to(rows)
+                library.write(e, MEMBER).add_to(rows)
             rows.rounds.append(round_row(round_, {"reads": {}}))
             commits.append(timed(lambda rows=rows: lake.commit(rows, "bench", "round")))  # type: ignore[misc]
             firsts.append(search(True, time.process_time))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from culture.books import book
-from culture.edits import PUBLIC
 from culture.library import Library
-from culture.reading import Reader
+from culture.reading import Reader, source
 from culture.records import Note, Revision
 from culture.seeds import Id, derive
 
@@ -34,9 +33,7 @@ class Chosen:
 
     def seen_by(self, reader: Reader) -> bool:
         """Whether another may read it."""
-        if self.note.shelf == PUBLIC:
-            return f"{PUBLIC}:{self.note.author}" in reader.sources()
-        return self.note.shelf in reader.sources()
+        return self.note.round >= reader.since and source(self.note) in reader.sources()
 
 
 def chapter_for(library: Library, invitation: Invitation) -> Chosen | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -13,13 +13,15 @@ from culture.seeds import short_id
 
 Kind = Literal["example", "strategy", "lesson", "book", "chapter", "review", "dispute", "discussion"]
 Target = Literal["note", "problem", "attempt"]
-Outcome = Literal["head", "merged", "branch", "archived", "quarantined"]
+Outcome = Literal["head", "merged", "branch", "archived", "quarantined", "published"]
 
 KINDS: tuple[str, ...] = get_args(Kind)
 TARGETS: tuple[str, ...] = get_args(Target)
 OUTCOMES: tuple[str, ...] = get_args(Outcome)
-MARKERS: frozenset[str] = frozenset({"archived", "quarantined"})
+HIDDEN: frozenset[str] = frozenset({"archived", "quarantined"})
 """Outcomes of revisions without a text: they take a note out of sight."""
+MARKERS: frozenset[str] = HIDDEN | {"published"}
+"""Outcomes of revisions that say where a note is and bring it no text."""
 LIBRARY = "library"
 """The author of markers."""
 TALK: frozenset[str] = frozenset({"review", "dispute", "discussion"})
@@ -37,7 +39,8 @@ class LibraryRefused(Exception):
     """An edit that the library does not take. ``reason`` is a short slug that the log counts by.
 
     Reasons: ``empty``, ``too_long``, ``unencodable``, ``duplicate``, ``kind``, ``shelf``, ``not_owner``,
-    ``citation``, ``identity``, ``unknown_note``, ``unknown_base``, ``flood``, ``near_duplicate``.
+    ``not_member``, ``not_in_sight``, ``citation``, ``identity``, ``unknown_note``, ``unknown_base``,
+    ``flood``, ``near_duplicate``.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -161,8 +164,6 @@ def check(edit: Edit, config: LibraryConfig) -> None:
     place, _, name = edit.shelf.partition(":")
     if edit.shelf != PUBLIC and not (place in ("org", "agent") and name):
         raise LibraryRefused("shelf", f"expected 'public', 'org:NAME' or 'agent:ID', got {edit.shelf!r}")
-    if place == "agent" and name != edit.author:
-        raise LibraryRefused("not_owner", f"expected agent {name} on its own shelf, got {edit.author!r}")
     for kind, to in edit.citations:
         if kind not in TARGETS or not to:
             raise LibraryRefused(
@@ -170,13 +171,13 @@ def check(edit: Edit, config: LibraryConfig) -> None:
             )
 
 
-def check_base(edit: Edit, note: Note, known: Mapping[str, Revision]) -> None:
+def check_base(edit: Edit, note: Note, known: Mapping[str, Revision], shelves: Container[str]) -> None:
     """Raise :class:`LibraryRefused` where the edit is not one of ``note`` and of its revisions.
 
-    ``known``: all revisions of the library, by id.
+    ``known``: all revisions of the library, by id. ``shelves``: where the note was while it could be read.
     """
-    same = (note.kind, note.domain, note.shelf, note.title)
-    if (edit.kind, edit.domain, edit.shelf, edit.title) != same:
+    same = (note.kind, note.domain, note.title)
+    if (edit.kind, edit.domain, edit.title) != same or edit.shelf not in shelves:
         raise LibraryRefused(
             "identity",
             f"expected kind, domain, shelf and title of note {note.note_id} as they are, got others; "

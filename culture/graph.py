@@ -190,9 +190,15 @@ def _upto(round: int | None) -> int:
 
 def _add_notes(graph: Digraph, log: duckdb.DuckDBPyConnection, round: int | None) -> None:
     rows = log.execute(
-        "SELECT note_id, title, kind, domain, shelf, author, round FROM notes WHERE round <= ? "
-        "ORDER BY rowid",
-        [_upto(round)],
+        """
+        WITH moved AS MATERIALIZED (
+            SELECT note_id, arg_max(evidence->>'shelf', library_version) AS shelf
+            FROM revisions WHERE outcome = 'published' AND round <= $last GROUP BY note_id
+        ), n AS MATERIALIZED (SELECT *, rowid AS place FROM notes WHERE round <= $last)
+        SELECT note_id, title, kind, domain, coalesce(moved.shelf, n.shelf), author, round
+        FROM n LEFT JOIN moved USING (note_id) ORDER BY place
+        """,
+        {"last": _upto(round)},
     ).fetchall()
     for name, title, kind, domain, shelf, author, begun in rows:
         about = NoteAttributes(

@@ -14,7 +14,7 @@ from difflib import SequenceMatcher
 from typing import Literal, cast
 
 from culture.config import LibraryConfig
-from culture.edits import MARKERS
+from culture.edits import HIDDEN
 from culture.library import Library
 from culture.loading import Log, load_library, query
 from culture.merging import Merge, alignment, merge
@@ -113,7 +113,7 @@ def blame(library: Library, revision_id: str) -> list[Blamed]:
 
 
 def _lines(revision: Revision) -> list[str]:
-    return [] if revision.outcome in MARKERS else revision.body.split("\n")
+    return [] if revision.outcome in HIDDEN else revision.body.split("\n")
 
 
 def _inherited(

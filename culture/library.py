@@ -2,21 +2,22 @@
 
 A library is a function of its records. Writing makes records and applies them; loading applies the same
 records in the order of their ``library_version``, which numbers the revisions from 1. Taking a note out of
-sight is a revision too, with outcome ``archived`` or ``quarantined`` and an empty body. What is not in the
-records (how often notes were read lately) is in ``state_dict``.
+sight is a revision too, with outcome ``archived`` or ``quarantined`` and an empty body, and so is
+publishing one (``culture/publishing.py``). What is not in the records (how often notes were read lately) is
+in ``state_dict``.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from culture.config import LibraryConfig
 from culture.edits import (
+    HIDDEN,
     LIBRARY,
-    MARKERS,
     TALK,
     Archive,
     Edit,
@@ -30,9 +31,10 @@ from culture.edits import (
 )
 from culture.embedding import Embedder
 from culture.merging import merge
-from culture.reading import Reader, label, source
+from culture.publishing import check_move, check_writer, moved_to, moves, said_before, stood_on
+from culture.reading import NOTHING, Reader, label, source
 from culture.records import Citation, Json, Note, Revision
-from culture.replay import head_before, in_order, last_common, verify
+from culture.replay import head_before, in_order, joined, last_common, verify
 from culture.searching import Reads
 from culture.standing import Worth
 from culture.store import Page
@@ -132,7 +134,7 @@ class Library(Reads):
         return {name: page.head for name, page in self._pages.items()}
 
     def note(self, note_id: str) -> Note:
-        """The note of this id. Raises KeyError."""
+        """The note of this id, on the shelf where it stands now. Raises KeyError."""
         return self._page(note_id).note
 
     def head(self, note_id: str) -> Revision:
@@ -179,21 +181,26 @@ class Library(Reads):
     def visible(self, note_id: str, reader: Reader) -> bool:
         """Whether the note is in sight of ``reader``; of a public one, its first author decides."""
         note = self.note(note_id)
-        return note_id not in self._archived and source(note) in reader.sources()
+        there = note_id not in self._archived and note.round >= reader.since
+        return there and source(note) in reader.sources()
 
     # -- writing -----------------------------------------------------------------------------------
-    def write(self, edit: Edit) -> Written:
+    def write(self, edit: Edit, organisations: Container[str] = NOTHING) -> Written:
         """Store an edit: as the head, merged with a head that has moved, or as a branch.
 
         Where the base is no longer the head, the author's text is stored as a branch first, and the
         merge, where the lines allow one, takes that branch up. A text that was refuted, or that would bring
         a note back from quarantine without having been confirmed, is a branch and no more; a new note with
-        such a text is put in quarantine. The same edit again gives the same revisions. Raises
-        :class:`LibraryRefused`, and then nothing has changed.
+        such a text is put in quarantine. The same edit again gives the same revisions.
+
+        ``organisations``: those that the author is a member of, by what the caller knows and the edit
+        cannot say. Raises :class:`LibraryRefused`, and then nothing has changed.
         """
         check(edit, self.config)
         page = self._target(edit)
         note = page.note if page else None
+        if edit.author != LIBRARY:
+            check_writer(note.shelf if note else edit.shelf, edit.author, organisations)
         new = None
         if note is None:
             name = note_id(self.seed, edit)
@@ -241,20 +248,48 @@ class Library(Reads):
                 store([head, branch.revision_id], "merged", text)
         return Written(new, tuple(stored), self._cited(stored), conflict)
 
-    def archive(self, order: Archive) -> Revision:
+    def archive(self, order: Archive, organisations: Container[str] = NOTHING) -> Revision:
         """Take a note out of sight; the marker that says so. A new text brings the note back.
 
-        Raises :class:`LibraryRefused` where there is no such note in sight.
+        ``organisations``: see :meth:`write`; the library itself may archive anywhere. Raises
+        :class:`LibraryRefused` where there is no such note in sight, or it is not the author's to touch.
         """
         page = self._pages.get(order.note_id)
         if page is None or order.note_id in self._archived:
             raise LibraryRefused("unknown_note", f"expected a note in sight, got {order.note_id!r}")
+        if order.author != LIBRARY:
+            check_writer(page.note.shelf, order.author, organisations)
         row = self._row(
             page.note, [page.head], "archived", "", order.author, order.round, order.policy_version,
             order.evidence,
         )  # fmt: skip
         self._apply(None, row, ())
         return row
+
+    def publish(
+        self, note_id: str, author: str, round: int, shelf: str, organisations: Container[str] = NOTHING
+    ) -> Written:
+        """Move a note outward with its history: from an agent's shelf to an organisation's, or to all.
+
+        Its owner may, and a member of its organisation; the head stays what it is. The same again gives
+        the same. ``organisations``: see :meth:`write`. Raises :class:`LibraryRefused`.
+        """
+        page = self._pages.get(note_id)
+        if page is None:
+            raise LibraryRefused("unknown_note", f"expected the id of a note, got {note_id!r}")
+        if again := said_before((self._revisions[name] for name in page.moves), author, round, shelf):
+            return Written(None, (again,), (), None, repeated=True)
+        note, head = page.note, self._revisions[page.head]
+        check_move(note, author, shelf, organisations)
+        if not self._shelves.holds(note):
+            raise LibraryRefused("not_in_sight", f"expected a note in sight, got {note_id}; bring it back")
+        if same := self._shelves.same_text(replace(note, shelf=shelf), head.body):
+            raise LibraryRefused("duplicate", f"expected a new text on {shelf}, got that of {min(same)}")
+        parents = [page.head, *page.moves[-1:]]  # so a second move has an id of its own
+        evidence = moves(note.shelf, shelf)
+        row = self._row(note, parents, "published", head.body, author, round, head.policy_version, evidence)
+        self._apply(None, row, ())
+        return Written(None, (row,), (), None)
 
     def enforce_budgets(self, round: int) -> list[Revision]:
         """Archive what shelves hold beyond their budgets; the markers made, to be stored as revisions.
@@ -328,16 +363,13 @@ class Library(Reads):
         page = self._pages.get(edit.note_id)
         if page is None:
             raise LibraryRefused("unknown_note", f"expected the id of a note, got {edit.note_id!r}")
-        check_base(edit, page.note, self._revisions)
+        shelves = stood_on(page.note, (self._revisions[name] for name in page.moves))
+        check_base(edit, page.note, self._revisions, shelves)
         return page
 
     def _merge(self, head: str, parents: Sequence[str], body: str) -> tuple[str, str | None]:
         """The merge of a text that came of ``parents`` with a head, and the conflict if there is one."""
-        ancestor = last_common(parents, [head], self._revisions)
-        merged = merge(ancestor.body, self._revisions[head].body, body)
-        # Two texts within the limit can merge into one beyond it; then the author has to shorten.
-        fits = len(merged.text) <= self.config.max_note_chars and merged.text.strip()
-        return merged.text, (None if fits and not merged.conflicts else merged.text)
+        return joined(self._revisions[head], parents, body, self._revisions, self.config.max_note_chars)
 
     def _again(self, own: str, note: Note | None) -> Written:
         """What writing the revision ``own`` gave when it was written first."""
@@ -388,12 +420,19 @@ class Library(Reads):
         page.history.append(row.revision_id)
         if citations:
             page.cited |= {c.target_id for c in citations}
-        before = self._revisions[page.head] if row.outcome in MARKERS else None
+        before = self._revisions[page.head] if row.outcome in HIDDEN else None
         self.trust.take_in(page.note, row, before)
-        if row.outcome in MARKERS:
+        if row.outcome in HIDDEN:
             if row.note_id not in self._archived:
                 self._hide(page)
             self._archived.add(row.note_id)
+            return
+        if row.outcome == "published":
+            shelf = moved_to(row, page.note, in_sight=self._shelves.holds(page.note))
+            self._hide(page)
+            page.note = replace(page.note, shelf=sys.intern(shelf))
+            page.moves += (row.revision_id,)
+            self._show(page)
             return
         page.open = tuple(name for name in page.open if name not in row.parents)
         page.open += (row.revision_id,) if row.outcome == "branch" else ()

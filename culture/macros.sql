@@ -11,11 +11,14 @@ WITH written AS (
     FROM written GROUP BY note_id
 ), taken_up AS (
     SELECT DISTINCT unnest(parents) AS revision_id FROM written WHERE outcome NOT IN ('archived', 'quarantined')
+), moved AS (
+    SELECT note_id, arg_max(evidence->>'shelf', library_version) AS shelf
+    FROM written WHERE outcome = 'published' GROUP BY note_id
 ), branches AS (
     SELECT note_id, list(revision_id ORDER BY library_version) AS open_branches
     FROM written ANTI JOIN taken_up USING (revision_id) WHERE outcome = 'branch' GROUP BY note_id
 )
-SELECT n.note_id, n.round, n.kind, n.domain, n.shelf, n.title, n.author, t.archived,
+SELECT n.note_id, n.round, n.kind, n.domain, coalesce(m.shelf, n.shelf) AS shelf, n.title, n.author, t.archived,
     coalesce(b.open_branches, []) AS open_branches,
     h.revision_id, h.round AS revised_in, h.author AS revised_by, h.policy_version, h.tokens, h.body,
     h.library_version
@@ -23,5 +26,6 @@ FROM notes_then t
 JOIN lake.notes n USING (note_id)
 JOIN written h USING (revision_id)
 LEFT JOIN branches b ON b.note_id = t.note_id
+LEFT JOIN moved m ON m.note_id = t.note_id
 ORDER BY n.note_id;
 COMMENT ON MACRO TABLE library_at IS 'One row a note of the library as it was at the end of a round, with its head then, whether it was out of sight (archived or quarantined), and the branches that were open.';

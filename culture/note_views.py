@@ -94,6 +94,7 @@ class Past:
                     "added": len(revision.body.split("\n")) if not revision.parents else marks["+"],
                     "removed": marks["-"] if revision.parents else 0, "tokens": revision.tokens,
                     "library_version": revision.library_version,
+                    "published_to": revision.evidence["shelf"] if revision.outcome == "published" else None,
                 }
             )  # fmt: skip
         return found

@@ -19,7 +19,9 @@ class Reader:
     agent_id: str
     organisation: str
     neighbours: Collection[str] = NOTHING
-    """Agents that are next to this one in the topology."""
+    """Agents that are next to this one in the topology, and those whose place it or they took."""
+    since: int = 0
+    """Notes that were begun before this round are not seen; 0 sees all."""
 
     def sources(self) -> list[str]:
         """Names of the sources that this reader sees, sorted."""

@@ -83,6 +83,8 @@ class Agent:
     persona: str
     policy: str
     neighbours: list[str]
+    born: int
+    retired: int | None
     hostile: str | None
     """How it means to do harm, in a study of that; None where it does not."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from culture.edits import OUTCOMES, revision_id
+from culture.merging import merge
 from culture.records import Citation, Revision
 
 
@@ -12,6 +13,17 @@ def last_common(some: Iterable[str], others: Iterable[str], known: Mapping[str, 
     """The youngest revision that both came of. Raises ValueError where there is none."""
     common = ancestors(some, known) & ancestors(others, known)
     return max((known[name] for name in common), key=lambda r: r.library_version)
+
+
+def joined(
+    head: Revision, parents: Sequence[str], body: str, known: Mapping[str, Revision], most_chars: int
+) -> tuple[str, str | None]:
+    """The merge of a text that came of ``parents`` with a head, and the conflict if there is one."""
+    ancestor = last_common(parents, [head.revision_id], known)
+    merged = merge(ancestor.body, head.body, body)
+    # Two texts within the limit can merge into one beyond it; then the author has to shorten.
+    fits = len(merged.text) <= most_chars and merged.text.strip()
+    return merged.text, (None if fits and not merged.conflicts else merged.text)
 
 
 def ancestors(names: Iterable[str], known: Mapping[str, Revision]) -> set[str]:

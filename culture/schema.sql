@@ -90,16 +90,20 @@ CREATE TABLE agents (
     persona VARCHAR NOT NULL,
     policy VARCHAR NOT NULL,
     neighbours VARCHAR[] NOT NULL,
+    born BIGINT NOT NULL,
+    retired BIGINT,
     hostile VARCHAR
 );
-COMMENT ON TABLE agents IS 'One row an agent: an identity in the population, from the round in which it joined.';
+COMMENT ON TABLE agents IS 'One row an agent and a round in which it joined, changed or retired; it is as the latest row says.';
 COMMENT ON COLUMN agents.agent_id IS 'Identifier of the agent.';
-COMMENT ON COLUMN agents.round IS 'Round in which the agent joined or was changed.';
+COMMENT ON COLUMN agents.round IS 'Round from whose beginning on the agent is so.';
 COMMENT ON COLUMN agents.roles IS 'What it may act as: proposer, solver, editor, judge, teacher.';
 COMMENT ON COLUMN agents.organisation IS 'Organisation that it belongs to, whose shelf it shares.';
 COMMENT ON COLUMN agents.persona IS 'Who it is, in words; a prompt of spark has no room for it.';
 COMMENT ON COLUMN agents.policy IS 'Policy whose weights it acts with; empty for a hostile agent that only writes.';
-COMMENT ON COLUMN agents.neighbours IS 'Identifiers of the agents whose shelves the topology lets it see.';
+COMMENT ON COLUMN agents.neighbours IS 'Identifiers of the agents whose shelves the topology lets it see; empty once it has retired.';
+COMMENT ON COLUMN agents.born IS 'Round in which it joined.';
+COMMENT ON COLUMN agents.retired IS 'Round in which it was there no more; NULL while it is there.';
 COMMENT ON COLUMN agents.hostile IS 'How it means to do harm, in a study of that: spam, wrong, inject, copy, ring or poison; NULL where it does not.';
 
 CREATE TABLE policies (
@@ -121,7 +125,7 @@ COMMENT ON COLUMN policies.policy IS 'Name of the policy.';
 COMMENT ON COLUMN policies.version IS 'Version number within the policy, from 0.';
 COMMENT ON COLUMN policies.round IS 'Round in which the version was made.';
 COMMENT ON COLUMN policies.base IS 'Base model that the weights started from: a name or a folder.';
-COMMENT ON COLUMN policies.parent IS 'Policy version that it was trained from; NULL for the first.';
+COMMENT ON COLUMN policies.parent IS 'Policy version that it was trained from, or is a copy of where it came of no batch; NULL for the first.';
 COMMENT ON COLUMN policies.batch_id IS 'Batch that it was trained on; NULL where it came of none.';
 COMMENT ON COLUMN policies.path IS 'Where the weights are, relative to the run''s folder; of older versions only some are kept (learner.keep_every).';
 COMMENT ON COLUMN policies.sha256 IS 'SHA-256 of the weights, in hexadecimal.';
@@ -282,7 +286,7 @@ COMMENT ON COLUMN notes.note_id IS 'Identifier of the note.';
 COMMENT ON COLUMN notes.round IS 'Round in which it was begun.';
 COMMENT ON COLUMN notes.kind IS 'example, strategy, lesson, book (an outline), chapter, review, dispute or discussion.';
 COMMENT ON COLUMN notes.domain IS 'Domain that it is about.';
-COMMENT ON COLUMN notes.shelf IS 'Shelf that it stands on: an agent''s, an organisation''s, or public.';
+COMMENT ON COLUMN notes.shelf IS 'Shelf that it was begun on: an agent''s, an organisation''s, or public. Where it was published to since is in its revisions, and in library_at.';
 COMMENT ON COLUMN notes.title IS 'Title, untrusted.';
 COMMENT ON COLUMN notes.author IS 'Agent that began it.';
 
@@ -306,10 +310,10 @@ COMMENT ON COLUMN revisions.round IS 'Round in which it was written.';
 COMMENT ON COLUMN revisions.author IS 'Agent that wrote it.';
 COMMENT ON COLUMN revisions.policy_version IS 'Policy version that wrote it; NULL where no policy did.';
 COMMENT ON COLUMN revisions.parents IS 'Revisions that it was made from: none for a first text, two for a merge.';
-COMMENT ON COLUMN revisions.outcome IS 'What the write did: head (the new head), merged or branch (the base had moved), archived (a marker: out of sight until its next head), or quarantined (a marker: out of sight until its next head that a re-check confirmed).';
+COMMENT ON COLUMN revisions.outcome IS 'What the write did: head (the new head), merged or branch (the base had moved), archived (a marker: out of sight until its next head), quarantined (a marker: out of sight until its next head that a re-check confirmed) or published (a marker: on another shelf, the text is its head''s).';
 COMMENT ON COLUMN revisions.body IS 'Text, untrusted.';
 COMMENT ON COLUMN revisions.tokens IS 'Length of the body, in tokens.';
-COMMENT ON COLUMN revisions.evidence IS 'What supports it, as one JSON object; recheck is what execution said of the text, held why a text is kept from readers, reason why a note is in quarantine.';
+COMMENT ON COLUMN revisions.evidence IS 'What supports it, as one JSON object; recheck is what execution said of the text, held why a text is kept from readers, reason why a note is in quarantine; of a published one from and shelf: where the note was and is.';
 COMMENT ON COLUMN revisions.library_version IS 'Version of the library that this write made.';
 
 CREATE TABLE citations (

@@ -92,6 +92,7 @@ class Reads:
             terms = index.terms(query)
             scores = [index.score(terms, h.note_id) for h in hits]
         ceiling = self.config.placebo_relevance * max(scores)
+        drawn = [n for n in drawn if self._pages[n].note.round >= reader.since]
         fit = [n for n in irrelevant(index, query, drawn, ceiling) if n not in shown]
         candidates = [self._hit(name, 0.0) for name in fit]
         candidates = [c for c in candidates if c.body not in bodies]
@@ -110,7 +111,9 @@ class Reads:
         labels = [label(query.domain, place) for place in query.reader.sources()]
         excluded, cited = query.exclude_notes, set(query.exclude_cited)
         for name, score in self._finder.ranked(query.text, labels, 4 * query.k + 24):
-            if name not in excluded and cited.isdisjoint(self._pages[name].cited):
+            page = self._pages[name]
+            seen = page.note.round >= query.reader.since
+            if seen and name not in excluded and cited.isdisjoint(page.cited):
                 yield self._hit(name, score)
 
     def _hit(self, name: str, score: float) -> Hit:

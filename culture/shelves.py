@@ -66,6 +66,10 @@ class Shelves:
         """Notes on a shelf."""
         return frozenset(self._notes.get(shelf, ()))
 
+    def holds(self, note: Note) -> bool:
+        """Whether a note is in sight, on its shelf."""
+        return note.note_id in self._notes.get(note.shelf, ())
+
     def tokens(self, shelf: str) -> int:
         """Length of the texts that a shelf shows, together."""
         return self._tokens.get(shelf, 0)

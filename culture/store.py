@@ -19,6 +19,8 @@ class Page:
     open: tuple[str, ...] = ()
     """Branches that no later revision takes up, oldest first."""
     cited: frozenset[str] = frozenset()
+    moves: tuple[str, ...] = ()
+    """Markers of its being published, oldest first."""
 
 
 class Store(Mapping[str, Revision]):

@@ -25,11 +25,14 @@ MEASURED: tuple[By, ...] = ("note", "author", "kind", "shelf")
 LEAST = 10
 """Problems with both arms below which no interval is given: Student's t is no guide to fewer clusters."""
 
+_SHELF = """coalesce((SELECT arg_max(moved.shelf, moved.library_version) FROM moved
+    WHERE moved.note_id = shown.note_id AND moved.round < shown.round), n.shelf)"""
+"""Where a note stood when it was read."""
 _KEYS: dict[By, str] = {
     "note": "note_id",
     "author": "v.author",
     "kind": "n.kind",
-    "shelf": "n.shelf",
+    "shelf": _SHELF,
     "revision": "revision_id",
 }
 """What is grouped by; a revision's author, not the note's first."""
@@ -87,11 +90,14 @@ def worths(
     rows = connection.execute(
         f"""
         WITH shown AS MATERIALIZED (
-            SELECT note_id, revision_id, attempt_id FROM reads WHERE arm = 'library'
+            SELECT note_id, revision_id, attempt_id, round FROM reads WHERE arm = 'library'
         ), n AS MATERIALIZED (
             SELECT note_id, kind, shelf FROM notes
         ), v AS MATERIALIZED (
             SELECT revision_id, author FROM revisions
+        ), moved AS MATERIALIZED (
+            SELECT note_id, round, library_version, evidence->>'shelf' AS shelf
+            FROM revisions WHERE outcome = 'published'
         ), read AS MATERIALIZED (
             SELECT DISTINCT {_KEYS[by]} AS key, attempt_id
             FROM shown JOIN n USING (note_id) JOIN v USING (revision_id)

@@ -148,14 +148,16 @@ def test_agents_are_what_the_groups_say() -> None:
         policy="smol",
         neighbours=["pupil-0", "pupil-1", "pupil-2", "pupil-3"],
         hostile=None,
+        born=0,
+        retired=None,
     )
     houses = [agent.organisation for agent in population.with_role("solver")]
     assert houses == ["house-0", "house-1", "house-0", "house-1"]
     assert population.policy_names() == {"smol", "spark"}
     assert [agent.agent_id for agent in population.with_role("editor")] == ["master-0"]
     assert population.with_role("judge") == []
-    records = population.records(7)
-    assert [record.round for record in records] == [7] * 5
+    records = population.records()
+    assert [record.round for record in records] == [0] * 5
     assert [record.agent_id for record in records] == [agent.agent_id for agent in population.agents]
 
 
@@ -323,7 +325,7 @@ def test_group_names_are_distinct() -> None:
 
 
 def test_a_small_world_that_never_connects_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agents.population._TRIES", 1)
+    monkeypatch.setattr("agents.topology.TRIES", 1)
     made = config(
         {"kind": "small_world", "degree": 2, "rewire": 1.0}, {"name": "a", "count": 400, "roles": BOTH}
     )

@@ -227,7 +227,7 @@ def hostile() -> Story:
     ]  # fmt: skip
     for change in changes:
         whole = replace(edit, evidence={"why": HOSTILE}, citations=[("note", HOSTILE)], **change)
-        story.library.write(whole).add_to(rows)
+        story.library.write(whole, {"../../.."}).add_to(rows)
     story.close(rows, {})
     return story
 

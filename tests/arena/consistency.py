@@ -91,12 +91,12 @@ def check_log(folder: Path) -> None:
             assert len(stored) == rows
             assert {r.batch_id for r in stored} == {batch_id}
         latest = log.execute(
-            "SELECT max_by(path, version), max_by(sha256, version), max(version) FROM policies "
-            "WHERE accepted GROUP BY policy"
+            "SELECT max_by(path, version), max_by(sha256, version), max_by(batch_id IS NULL, version) "
+            "FROM policies WHERE accepted GROUP BY policy"
         ).fetchall()
     assert config
-    for path, digest, version in latest:
-        checkpoints.verify(folder / path, digest, first=version == 0)
+    for path, digest, untrained in latest:
+        checkpoints.verify(folder / path, digest, first=untrained)
     assert not list(folder.rglob("*.partial"))
 
 

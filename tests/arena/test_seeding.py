@@ -197,7 +197,7 @@ def test_an_exported_library_comes_back(
     story.library = Library(LibraryConfig(), seed=7)
     first = read_folder(place, natural)
     for n, seed in enumerate(first):
-        story.library.write(seed.edit(n)).add_to(rows)
+        story.library.write(seed.edit(n), seed.organisations).add_to(rows)
     story.close(rows, {})
     with in_memory(story) as log:
         export_markdown(log, place / "out")
@@ -209,7 +209,7 @@ def test_an_exported_library_comes_back(
     assert gist(again) == gist(first)
     library = Library(LibraryConfig(), seed=7)
     for n, seed in enumerate(again):
-        library.write(seed.edit(n))
+        library.write(seed.edit(n), seed.organisations)
     assert {tuple(list(_said(library, name).items())[1:]) for name in library.heads()} == {
         tuple(list(_said(story.library, name).items())[1:]) for name in story.library.heads()
     }

@@ -22,13 +22,28 @@ from tests.culture.rows import START, example
 
 CONFIG = LibraryConfig(shelf_budget_notes=3, archive_grace_rounds=0)
 SEED = 7
+MEMBERS = frozenset({"red"})
+"""The organisation that everyone is of."""
 WORDS = ["R1=1", "S2", "", "the word", "  12"]
 
 Step = tuple[str, str, int, list[int]]
 STEPS: st.SearchStrategy[list[Step]] = st.lists(
     st.tuples(
         st.sampled_from(
-            ["new", "edit", "edit", "edit", "late", "late", "late", "resolve", "close", "harm"]
+            [
+                "new",
+                "own",
+                "edit",
+                "edit",
+                "edit",
+                "late",
+                "late",
+                "late",
+                "resolve",
+                "publish",
+                "close",
+                "harm",
+            ]
         ),
         st.sampled_from(["anna", "ben", "carl"]),
         st.integers(0, 5),
@@ -73,7 +88,14 @@ def told(steps: Sequence[Step], *, fresh: bool) -> Story:
             if names:
                 rows.revisions += lib.quarantine(names[pick % len(names)], now, {"reason": "harmful"})
             continue
-        new = action == "new" or not names
+        if action == "publish" and names:
+            name, shelf = names[pick % len(names)], ["org:red", "public"][numbers[0] % 2]
+            try:
+                lib.publish(name, author, now, shelf, MEMBERS).add_to(rows)
+            except LibraryRefused as refusal:
+                assert refusal.reason in ("duplicate", "not_in_sight", "not_owner", "shelf")
+            continue
+        new = action in ("new", "own") or not names
         name = "" if new else names[pick % len(names)]
         texts = [] if new else [r for r in lib.history(name) if r.outcome not in MARKERS]
         base = None if new else texts[pick % len(texts)] if action == "late" else lib.head(name)
@@ -86,7 +108,8 @@ def told(steps: Sequence[Step], *, fresh: bool) -> Story:
         edit = Edit(
             None if base is None else name,
             None if base is None else base.revision_id,
-            "lesson", "strings", "public" if new else lib.note(name).shelf,
+            "lesson", "strings",
+            lib.note(name).shelf if not new else f"agent:{author}" if action == "own" else "public",
             f"Title {written}" if new else lib.note(name).title,
             "\n".join(lines), author, f"spark@{now}", now,
             citations=[("note", names[0])] if names else [("problem", "p1")], resolves=resolves,
@@ -94,9 +117,9 @@ def told(steps: Sequence[Step], *, fresh: bool) -> Story:
             evidence={"recheck": "confirmed"} if pick == 5 else {},
         )  # fmt: skip
         try:
-            lib.write(edit).add_to(rows)
+            lib.write(edit, MEMBERS).add_to(rows)
         except LibraryRefused as refusal:
-            assert refusal.reason in ("duplicate", "empty")
+            assert refusal.reason in ("duplicate", "empty", "not_owner")
     return story
 
 

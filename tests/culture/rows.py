@@ -39,7 +39,7 @@ def example(cls: type[T], round: int, index: int) -> T:
             values[name] = [f"é{index},'\"", "", "[x]"][: index % 4]
         elif hint is bool:
             values[name] = index % 2 == 0
-        elif hint is int:
+        elif hint is int or int in kinds:
             values[name] = int(rng.integers(2**62))
         elif hint is float or float in kinds:
             values[name] = float(rng.normal())

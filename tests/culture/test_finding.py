@@ -102,7 +102,7 @@ def test_search_by_meaning_keeps_to_sight_domain_exclusions_and_budget(search: s
         ("public", "anna"), ("public", "ben"), ("public", "carl"), ("org:red", "carl"),
         ("org:blue", "anna"), ("agent:anna", "anna"), ("agent:ben", "ben"),
     ]:  # fmt: skip
-        lib.write(new(f"dog {shelf} {author}", shelf=shelf, author=author))
+        lib.write(new(f"dog {shelf} {author}", shelf=shelf, author=author), {"red", "blue"})
     seen = set(shown(lib, "dog"))
     assert seen == {"dog public anna", "dog public ben", "dog org:red carl", "dog agent:anna anna"}
     assert shown(lib, "dog", domain="numbers") == []
@@ -239,7 +239,7 @@ def test_explored_notes_match_fit_and_are_no_repetition() -> None:
     lib = library(exploration=1.0)
     first, _long, _other = wrote(lib, "R1=1", "R1=1" + "1" * 50, "Q77")
     lib.observe_reads({first: 9})
-    lib.write(new("R1=1", shelf="org:red"))
+    lib.write(new("R1=1", shelf="org:red"), {"red"})
     (hits,) = lib.search_many([Query("R1=", ANNA, 3, 20, ids=("t1",))])
     assert [h.body for h in hits] == ["R1=1"]
 
@@ -282,7 +282,7 @@ def test_the_least_worth_goes_before_the_least_read() -> None:
 def test_a_shelf_keeps_to_its_tokens() -> None:
     lib = library(shelf_budget_tokens=10, archive_grace_rounds=0)
     names = wrote(lib, "R123456", "R12", "R1")
-    lib.write(new("R" * 10, shelf="org:red"))
+    lib.write(new("R" * 10, shelf="org:red"), {"red"})
     assert [m.note_id for m in lib.enforce_budgets(5)] == [names[0]]
     assert lib.enforce_budgets(5) == [] and len(lib) == 3
 
@@ -304,7 +304,7 @@ def test_no_shelf_is_over_a_budget_after_a_round(
             name = names[pick % len(names)]
             edit = replace(edit, note_id=name, base_revision_id=lib.head(name).revision_id)
         if not shown_already(lib, edit):
-            lib.write(edit)
+            lib.write(edit, {"red"})
         if pick % 2:
             lib.enforce_budgets(turn)
             for place in ("public", "org:red"):
@@ -343,8 +343,8 @@ def test_every_search_is_the_same_after_loading_at_any_time(
         edit = new(body, shelf=shelf, round=turn)
         if shown_already(straight, edit):
             continue
-        written = straight.write(edit)
-        assert resumed.write(edit) == written
+        written = straight.write(edit, {"red"})
+        assert resumed.write(edit, {"red"}) == written
         written.add_to(rows)
         name = written.revision.note_id
         for lib in (straight, resumed):

@@ -162,6 +162,7 @@ def test_the_same_edit_again_gives_the_same_revisions_and_no_version() -> None:
         ({"shelf": "attic"}, "shelf"),
         ({"shelf": "org:"}, "shelf"),
         ({"shelf": "agent:ben"}, "not_owner"),
+        ({"shelf": "org:red"}, "not_member"),
         ({"citations": [("planet", "x")]}, "citation"),
         ({"base_revision_id": "r1"}, "unknown_note"),
         ({"note_id": "n1"}, "unknown_note"),
@@ -186,7 +187,7 @@ def test_a_text_that_stands_on_the_shelf_already_is_refused() -> None:
     name = lib.write(new("one")).revision.note_id
     assert refused(lib, new("one", author="ben")) == "duplicate"
     assert refused(lib, of(lib, name, "one")) == "duplicate"
-    assert lib.write(new("one", shelf="org:red")).outcome == "head"
+    assert lib.write(new("one", shelf="org:red"), {"red"}).outcome == "head"
     assert lib.write(new("one", domain="numbers")).outcome == "head"
     lib.write(of(lib, name, "two"))
     assert lib.write(new("one", author="ben")).outcome == "head"
@@ -207,7 +208,7 @@ def test_a_merge_beyond_the_length_limit_is_a_branch() -> None:
 def test_the_least_read_notes_beyond_the_budget_are_archived() -> None:
     lib = library(shelf_budget_notes=2, archive_grace_rounds=0)
     names = [lib.write(new(f"R{i}", index=i)).revision.note_id for i in range(4)]
-    lib.write(new("R9", shelf="org:red"))
+    lib.write(new("R9", shelf="org:red"), {"red"})
     lib.observe_reads({names[0]: 2, names[3]: 1})
     markers = lib.enforce_budgets(5)
     assert {m.note_id for m in markers} == lib.archived == {names[1], names[2]}
@@ -266,7 +267,7 @@ def test_readers_see_what_the_topology_lets_them_see() -> None:
         ("public", "anna"), ("public", "ben"), ("public", "carl"), ("org:red", "carl"),
         ("org:blue", "anna"), ("agent:anna", "anna"), ("agent:ben", "ben"),
     ]:  # fmt: skip
-        lib.write(new(f"R1 {shelf} {author}", shelf=shelf, author=author))
+        lib.write(new(f"R1 {shelf} {author}", shelf=shelf, author=author), {"red", "blue"})
     seen = {h.body for h in lib.search("R1", ANNA, 9, 999)}
     assert seen == {"R1 public anna", "R1 public ben", "R1 org:red carl", "R1 agent:anna anna"}
     assert seen == {lib.head(n).body for n in lib.heads() if lib.visible(n, ANNA)}
@@ -296,7 +297,7 @@ def test_no_body_is_shown_twice_and_hits_say_who_wrote_them() -> None:
     lib = library()
     name = lib.write(new("R1")).revision.note_id
     lib.write(of(lib, name, "R1=1"))
-    lib.write(new("R1=1", shelf="org:red"))
+    lib.write(new("R1=1", shelf="org:red"), {"red"})
     hits = lib.search("R1", ANNA, 5, 99)
     assert len(hits) == 1
     assert lib.search_many([Query("R1", ANNA, 5, 99)] * 2) == [hits, hits]
@@ -368,7 +369,7 @@ def test_any_interleaving_keeps_every_text_and_is_rebuilt_from_its_records(
             base = texts[pick % len(texts)]
             edit = of(lib, name, body, author=author, base_revision_id=base, round=turn, resolves=resolves)
         try:
-            written = lib.write(edit)
+            written = lib.write(edit, {"red"})
         except LibraryRefused as refusal:
             assert refusal.reason == "duplicate"
             assert lib.version == before
