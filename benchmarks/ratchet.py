@@ -52,6 +52,7 @@ def configured(condition: str, seed: int, options: argparse.Namespace) -> RunCon
         "policies.proposer.trained=false",
         f"evaluation={{every: {rounds}, per_cell: {options.per_cell}}}",
         "sleep.every=0",
+        "warm_up.propose_target=8.0",  # within reach of a short life
     ]
     if condition != "lifetime":
         teachers = "true" if condition == "library" else "false"

@@ -279,7 +279,7 @@ def test_export_of_the_library(told_runs: Path, tmp_path: Path) -> None:
     exported = ludus("export", "story", "--to", "git", runs=told_runs)
     assert exported.exit_code == 0, exported.output
     folder = told_runs / "story" / "export-git"
-    assert exported.stdout.startswith(f"{folder}: 9 commits, 1 open branch\n")
+    assert exported.stdout.startswith(f"{folder}: 11 commits, 1 open branch\n")
     assert (folder / ".git" / "HEAD").read_text() == "ref: refs/heads/main\n"
     message = refused(ludus("export", "story", "--to", "git", runs=told_runs))
     assert "write --out with another folder" in message

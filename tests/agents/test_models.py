@@ -34,6 +34,15 @@ END = len(TOKENS) - 1
 HIDDEN, FEED, HEADS, KV_HEADS = 32, 64, 4, 2
 
 
+APART = models._apart
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Conversions need seconds to start a process of their own, which one test sees to."""
+    monkeypatch.setattr(models, "_apart", models._convert_once)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made") / "tiny"
@@ -408,15 +417,13 @@ def test_a_conversion_is_done_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     calls: list[Path] = []
-    convert = models._apart
-    monkeypatch.setattr(models, "_apart", lambda gguf, to: (calls.append(to), convert(gguf, to)))
+    monkeypatch.setattr(models, "_apart", lambda gguf, to: (calls.append(to), APART(gguf, to)))
     return calls
 
 
 def test_two_at_once_convert_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_gguf(tmp_path / "tiny.gguf")
     made = tmp_path / "made"
-    monkeypatch.setattr(models, "_apart", models._convert_once)
     convert = models._convert
 
     def noted(gguf: Path, to: Path) -> None:

@@ -12,8 +12,8 @@ from agents import checkpoints
 from agents.population import Population
 from analysis.identical import differences
 from arena.config import RunConfig
+from arena.librarian import Librarian
 from arena.run import Run, read_config
-from arena.workers import Librarian
 from culture import connect
 from culture.edits import Edit
 from culture.publishing import Publication
@@ -225,6 +225,7 @@ def unharmed(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_school_that_changes_comes_out_the_same_when_stopped_after_every_round(
     unharmed: Path, tmp_path: Path
 ) -> None:
@@ -247,6 +248,7 @@ def test_a_school_that_changes_comes_out_the_same_when_stopped_after_every_round
     check_log(folder)
 
 
+@pytest.mark.slow
 def test_a_school_killed_between_generations_is_the_one_that_was_not(
     unharmed: Path, tmp_path: Path
 ) -> None:
@@ -267,6 +269,7 @@ def test_a_school_with_ray_is_the_one_without(unharmed: Path, tmp_path: Path) ->
     finished_alike(folder, unharmed, spread, *SCHOOL)
 
 
+@pytest.mark.slow
 def test_optimizer_states_of_those_who_are_gone_are_dropped(unharmed: Path) -> None:
     folders = sorted((unharmed / "checkpoints").glob("solver@*"))
     kept = [f.name for f in folders if (f / checkpoints.OPTIMIZER).exists()]

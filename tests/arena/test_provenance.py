@@ -42,5 +42,5 @@ def test_a_prompt_has_the_heading_and_the_terse_form_has_none() -> None:
 
 
 def test_there_is_room_for_every_heading() -> None:
-    agents = [Agent(name, 0, [], "", "", "", [], None) for name in ("a-0", "long-name-12")]
+    agents = [Agent(name, 0, [], "", "", "", [], 0, None, None) for name in ("a-0", "long-name-12")]
     assert longest_heading(agents) > len("Note by long-name-12, round 99, not checked:")

@@ -301,6 +301,7 @@ def test_a_thousand_edits_of_one_note_by_fifty_writers(order: int, own_lines: bo
         assert all(lines[2 * who] == last[who].split("\n")[2 * who] for who in range(WRITERS))
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 @pytest.mark.timeout(300)
 def test_a_thousand_edits_by_fifty_tasks_at_once() -> None:

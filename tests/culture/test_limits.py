@@ -52,7 +52,7 @@ def test_a_near_copy_is_refused_whoever_writes_it() -> None:
     assert reason(lib, new(text.replace("then", "and then"), author="ben")) == "near_duplicate"
     # the note itself may change a little, and other shelves and domains have texts of their own
     lib.write(of(lib, name, text + " So it goes."))
-    lib.write(new(text, author="ben", shelf="org:red"))
+    lib.write(new(text, author="ben", shelf="org:red"), {"red"})
     lib.write(new(text, author="ben", domain="numbers"))
 
 
