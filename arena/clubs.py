@@ -172,7 +172,7 @@ def _said(
 ) -> list[Decision]:
     done = _generated(
         play, members, prompts, f"club_{turn}", play.config.club.tokens, lambda domain: TEXT,
-        meeting.chapter.note.domain,
+        meeting.chapter.note.domain, play.config.writing.temperature,
     )  # fmt: skip
     return [
         _remark(play, meeting, member, turn, prompt, completion.text, completion.policy_version, completion)
@@ -268,6 +268,7 @@ def _generated(
     tokens: int,
     pattern: Callable[[Domain], str | None],
     domain_name: str,
+    temperature: float | None = None,
 ) -> list[Completion]:
     """A completion by each member's policy, in order."""
     domain = play.state.domains[domain_name]
@@ -287,7 +288,7 @@ def _generated(
                 )
                 for i in mine
             ],
-            play.sampling(tokens),
+            play.sampling(tokens, temperature=temperature),
         )  # fmt: skip
         for i, completion in zip(mine, found, strict=True):
             play.count(completion)

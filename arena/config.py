@@ -88,6 +88,9 @@ class WritingConfig(BaseModel):
     """Longest text of a decision, in characters."""
     tokens: int = Field(default=96, ge=8, le=65_536)
     """Longest completion of a decision, in tokens."""
+    temperature: float = Field(default=0.7, ge=0)
+    """Temperature of decisions and of what is said in book clubs; those of small models are gibberish at 1.
+    No unit."""
 
 
 class ClubConfig(BaseModel):

@@ -158,7 +158,7 @@ def _asked(
                 )
                 for i in mine
             ],
-            play.sampling(play.config.writing.tokens),
+            play.sampling(play.config.writing.tokens, temperature=play.config.writing.temperature),
         )  # fmt: skip
         for i, completion in zip(mine, done, strict=True):
             play.count(completion)

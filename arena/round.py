@@ -148,12 +148,15 @@ class Play:
         """The policy version that an agent uses in this round."""
         return self.policies[agent.policy].policy_version
 
-    def sampling(self, max_tokens: int, *, greedy: bool = False) -> Sampling:
-        """How this run samples."""
+    def sampling(
+        self, max_tokens: int, *, greedy: bool = False, temperature: float | None = None
+    ) -> Sampling:
+        """How this run samples; ``temperature`` in the place of the engine's."""
         engine = self.config.engine
         # a chat ends with the model's own token; a terse completion is one line
         stop = "\n" if engine.form == "terse" or engine.kind == "spark" else ""
-        return Sampling(max_tokens, 0.0 if greedy else engine.temperature, stop)
+        warm = engine.temperature if temperature is None else temperature
+        return Sampling(max_tokens, 0.0 if greedy else warm, stop)
 
     def held(self, policy: str) -> bool:
         """Whether what a policy writes can be held to a pattern, and is to be."""

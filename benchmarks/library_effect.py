@@ -1,10 +1,9 @@
 """Does the library help? Attempts that read it against those that read nothing, and against placebos.
 
-    python -m benchmarks.library_effect smollm2|craft [--runs runs/library-effect] [--seeds 3] [--report]
+    python -m benchmarks.library_effect smollm2 [--runs runs/library-effect] [--seeds 3] [--report]
 
 ``smollm2``: SmolLM2-135M-Instruct before any training, on the bottom rung of arithmetic and transforms,
-with up to six notes. ``craft``: spark on worlds that come back, where notes are what earlier attempts found
-out.
+with up to six notes.
 Nothing is trained after version 0, so all that differs between arms is what lies in the prompt.
 
 For each seed: the difference of success by intention to treat, errors clustered by problem. Over seeds: the
@@ -29,22 +28,17 @@ STUDIES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
         ("arithmetic", "transforms"),
         (
             ARMS,
-            "rounds=4",
+            "rounds=3",
             "rollout.notes=6",
             "rollout.problems=64",
             "rollout.attempts=3",
             "rollout.notes_written=48",
             "rollout.hard_below=1.0",
             "learner.every=1000",
+            "engine.context=2048",
             "engine.prompt_chars=1500",
             "evaluation.every=100",
-            "curriculum.learnability.replay_share=0",
         ),
-    ),
-    "craft": (
-        "craft",
-        ("craft",),
-        (ARMS, "evaluation.every=100"),
     ),
 }  # fmt: skip
 
