@@ -3,7 +3,7 @@
     python -m benchmarks.library_effect smollm2 [--runs runs/library-effect] [--seeds 3] [--report]
 
 ``smollm2``: SmolLM2-135M-Instruct before any training, on the bottom rung of arithmetic and transforms,
-with up to six notes.
+with up to six notes out of a library that begins with worked examples of the same families.
 Nothing is trained after version 0, so all that differs between arms is what lies in the prompt.
 
 For each seed: the difference of success by intention to treat, errors clustered by problem. Over seeds: the
@@ -18,9 +18,16 @@ import math
 from pathlib import Path
 
 import culture
+from arena.domains import make_domain
+from arena.domains.base import Rejected
+from arena.held_out import HeldOut
+from arena.sandbox import Sandbox
 from benchmarks.playing import Planned, over_seeds, play
 from culture.effect import CONTRASTS, Effect, culture_effect
+from culture.seeds import generator
 
+EXAMPLES = {"arithmetic": (80, 6.0), "transforms": (80, 16.0)}
+"""How many a library begins with, and up to which difficulty."""
 ARMS = "rollout.arms={library: 0.34, none: 0.33, placebo: 0.33}"
 STUDIES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "smollm2": (
@@ -28,7 +35,7 @@ STUDIES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
         ("arithmetic", "transforms"),
         (
             ARMS,
-            "rounds=3",
+            "rounds=2",
             "rollout.notes=6",
             "rollout.problems=64",
             "rollout.attempts=3",
@@ -41,6 +48,31 @@ STUDIES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
         ),
     ),
 }  # fmt: skip
+
+
+def write_examples(folder: Path) -> Path:
+    """A folder of worked examples, no anchor among them, for a library to begin with."""
+    if folder.exists():
+        return folder
+    partial = folder.with_name(folder.name + ".partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    with Sandbox() as sandbox:
+        for name, (count, target) in EXAMPLES.items():
+            domain = make_domain(name)
+            held_out = HeldOut({name: domain}, 12)
+            rng = generator(0, "library_effect", name)
+            specs = list(dict.fromkeys(domain.sample(rng, target * rng.random()) for _ in range(8 * count)))
+            written = 0
+            for spec, solution in zip(specs, domain.solve(specs, sandbox), strict=True):
+                if isinstance(solution, Rejected) or written == count:
+                    continue
+                body = domain.example(spec, solution, "natural")
+                if held_out.found_in(body) is None:
+                    head = f"---\nkind: example\ndomain: {name}\n---\n\n"
+                    (partial / f"{name}-{written}.md").write_text(f"{head}{body}\n")
+                    written += 1
+    partial.rename(folder)
+    return folder
 
 
 def line(effect: Effect) -> str:
@@ -64,8 +96,7 @@ def report(study: str, runs: Path, seeds: int) -> None:
             with culture.connect(folder) as log:
                 rounds = log.execute("SELECT max(round) + 1 FROM rounds").fetchone()
                 assert rounds is not None
-                # in the first round there is nothing to read yet
-                for effect in culture_effect(log, domain=domain, rounds=range(1, rounds[0])):
+                for effect in culture_effect(log, domain=domain, rounds=range(rounds[0])):
                     found.setdefault((effect.treatment, effect.control), []).append(effect)
                     print(f"  seed {seed}: {line(effect)}")
         for contrast in CONTRASTS:
@@ -91,6 +122,8 @@ def main() -> None:
     preset, _, overrides = STUDIES[options.study]
     if not options.report:
         seeds = range(options.seeds)
+        examples = write_examples(options.runs / "examples")
+        overrides = (*overrides, f"library.seed_from={examples.absolute()}")
         planned = [Planned(f"{options.study}-{s}", preset, s, overrides) for s in seeds]
         play(planned, options.runs, options.jobs)
     report(options.study, options.runs, options.seeds)
