@@ -403,6 +403,7 @@ def test_a_gguf_file_becomes_a_plain_folder(tmp_path: Path, capfd: pytest.Captur
     assert sorted(tokenizer.get_vocab().values()) == list(range(len(TOKENS)))
 
 
+@pytest.mark.slow
 def test_a_conversion_is_done_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, cache = tmp_path / "tiny.gguf", tmp_path / "cache"
     write_gguf(path)

@@ -159,6 +159,7 @@ def test_measures_tell_of_it(mixed: Path, open_: Path) -> None:
     assert np.mean(list(shares[0].values())) < np.mean(list(shares[1].values()))
 
 
+@pytest.mark.slow
 def test_a_run_with_hostile_authors_comes_out_the_same_again(mixed: Path) -> None:
     again = play(mixed.parent / "again", ["rounds=4", "rollout.notes_written=16", groups(*KINDS), *GUARDED])
     assert differences(mixed, again) == []

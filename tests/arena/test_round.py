@@ -123,7 +123,14 @@ def test_notes_are_worth_reading(whole: Path) -> None:
     assert all("\n" not in str(p) for (p,) in with_none)
 
 
-@pytest.mark.parametrize("objective", ["answer_key", "rejection", "grpo", "trr_pp"])
+@pytest.mark.parametrize(
+    "objective",
+    [
+        "answer_key",
+        "grpo",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("rejection", "trr_pp")),
+    ],
+)
 def test_objectives_for_both_roles(tmp_path: Path, objective: str) -> None:
     overrides = [f"learner.{role}.objective={objective}" for role in ("solver", "proposer")]
     folder = play(tmp_path / "run", [*overrides, "sleep.every=0"])
