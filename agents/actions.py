@@ -110,6 +110,12 @@ class Choices:
             and (verb != "chapter" or self.chapters)
         ]
 
+    @property
+    def offered(self) -> list[Verb]:
+        """What is offered of that: leaving only where ``verbs`` has it, or there is nothing else to do."""
+        others = [verb for verb in self.allowed if verb != "leave" or "leave" in self.verbs]
+        return others or ["leave"]
+
 
 def pattern(choices: Choices) -> str:
     """A regular expression for the whole text of an action.
@@ -131,7 +137,7 @@ def pattern(choices: Choices) -> str:
         "merge": f"merge {number} {number}: {text}",
         "archive": f"archive {number}: {text}",
     }
-    return f"({'|'.join(forms[verb] for verb in choices.allowed)})"
+    return f"({'|'.join(forms[verb] for verb in choices.offered)})"
 
 
 def parse(text: str, choices: Choices) -> Action:
@@ -180,7 +186,7 @@ def told(choices: Choices) -> list[str]:
         "merge": "merge NUMBER NUMBER: one text in the place of those two notes",
         "archive": "archive NUMBER: why nobody needs that note",
     }
-    return [lines[verb] for verb in choices.allowed]
+    return [lines[verb] for verb in choices.offered]
 
 
 def _check_numbers(verb: str, numbers: Sequence[int], cited: Sequence[int], choices: Choices) -> None:

@@ -95,5 +95,7 @@ def test_a_desk_allows_what_its_notes_allow() -> None:
     assert Choices(0).allowed == ["leave", "write", "outline"]
     assert "merge" not in Choices(1).allowed and "merge" in Choices(2).allowed
     assert Choices(2, verbs=cast("set[Verb]", {"review"})).allowed == ["leave", "review"]
+    assert Choices(2, verbs=cast("set[Verb]", {"review"})).offered == ["review"]
+    assert Choices(0, verbs=cast("set[Verb]", {"review"})).offered == ["leave"]
     assert len(told(Choices(2, (1,)))) == len(VERBS)
     assert Action("outline", text="A / B / C").chapters == ("B", "C")
