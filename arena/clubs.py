@@ -10,11 +10,11 @@ the domain's operator makes of it; nobody answers anybody.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from agents.engines.base import Completion
+from agents.engines.base import Completion, Sampling
 from arena.accounts import shelf_of
 from arena.domains.base import Domain, Rejected
 from arena.pools import WorkFailed
@@ -136,7 +136,7 @@ def _members(play: Play, meeting: Meeting) -> list[Agent]:
     near = [
         a
         for a in near
-        if {"solver", "proposer"} & set(a.roles) and chapter.seen_by(population.reader(a.agent_id))
+        if {"solver", "proposer"} & set(a.roles) and population.reader(a.agent_id).sees(chapter.note)
     ]
     rng = generator(play.config.seed, "club", play.round, chapter.note.note_id)
     rng.shuffle(near)
@@ -150,7 +150,7 @@ def _talk(play: Play, meeting: Meeting, members: Sequence[Agent]) -> None:
     read = [
         f"You are in a book club. The book is called {_inline(play, chapter.book_title)}.",
         "This chapter of it was read:",
-        *_quoted(play, chapter.revision.body),
+        *play.quoted(chapter.revision.body),
     ]
     ask = "Say in one or two sentences what you make of it."
     remarks = _said(play, meeting, members, [("\n".join([*read, ask]))] * len(members), "remark")
@@ -160,7 +160,7 @@ def _talk(play: Play, meeting: Meeting, members: Sequence[Agent]) -> None:
             line
             for at, row in enumerate(remarks)
             if at != own and row.completion.strip()
-            for line in (f"{row.agent_id} said:", *_quoted(play, row.completion))
+            for line in (f"{row.agent_id} said:", *play.quoted(row.completion))
         ]
         answer = f"You are {member.agent_id}. Answer them in one or two sentences."
         prompts.append("\n".join([*read, *others, answer]))
@@ -171,8 +171,8 @@ def _said(
     play: Play, meeting: Meeting, members: Sequence[Agent], prompts: Sequence[str], turn: str
 ) -> list[Decision]:
     done = _generated(
-        play, members, prompts, f"club_{turn}", play.config.club.tokens, lambda domain: TEXT,
-        meeting.chapter.note.domain, play.config.writing.temperature,
+        play, members, prompts, f"club_{turn}", TEXT, meeting.chapter.note.domain,
+        play.sampling(play.config.club.tokens, temperature=play.config.writing.temperature),
     )  # fmt: skip
     return [
         _remark(play, meeting, member, turn, prompt, completion.text, completion.policy_version, completion)
@@ -218,12 +218,12 @@ def _pose(play: Play, meeting: Meeting, members: Sequence[Agent]) -> None:
     chapter = meeting.chapter
     domain = play.state.domains[chapter.note.domain]
     brief = domain.brief(play.config.engine.form, None, None)
-    prompt = "\n".join([brief, "Make it from what this says:", *_quoted(play, chapter.revision.body)])
+    prompt = "\n".join([brief, "Make it from what this says:", *play.quoted(chapter.revision.body)])
     count = play.config.club.problems
     who = [members[i % len(members)] for i in range(count)]
     done = _generated(
-        play, who, [prompt] * count, "club_pose", play.config.engine.proposal_tokens,
-        lambda d: d.pattern(play.config.engine.form, None), chapter.note.domain,
+        play, who, [prompt] * count, "club_pose", domain.pattern(play.config.engine.form, None),
+        chapter.note.domain, play.sampling(play.config.engine.proposal_tokens),
     )  # fmt: skip
     meeting.posed = [
         Posed(member, chapter.note.domain, prompt, completion)
@@ -265,41 +265,18 @@ def _generated(
     members: Sequence[Agent],
     prompts: Sequence[str],
     purpose: str,
-    tokens: int,
-    pattern: Callable[[Domain], str | None],
-    domain_name: str,
-    temperature: float | None = None,
+    pattern: str | None,
+    domain: str,
+    sampling: Sampling,
 ) -> list[Completion]:
-    """A completion by each member's policy, in order."""
-    domain = play.state.domains[domain_name]
-    by_version: dict[str, list[int]] = {}
-    for at, member in enumerate(members):
-        by_version.setdefault(play.version_of(member), []).append(at)
-    done: dict[int, Completion] = {}
-    for version in sorted(by_version):
-        mine = by_version[version]
-        held = play.held(version.partition("@")[0])
-        found = play.cluster.generate(
-            version,
-            [
-                play.generation(
-                    prompts[i], purpose, domain_name, members[i].agent_id, i,
-                    pattern=pattern(domain) if held else None,
-                )
-                for i in mine
-            ],
-            play.sampling(tokens, temperature=temperature),
-        )  # fmt: skip
-        for i, completion in zip(mine, found, strict=True):
-            play.count(completion)
-            done[i] = completion
-    return [done[i] for i in range(len(members))]
-
-
-def _quoted(play: Play, text: str) -> list[str]:
-    limit = play.config.library.max_note_chars
-    shown = quote(text, control_tokens=play.state.control_tokens(), limit=limit)
-    return [f"> {line}" for line in shown.split("\n")]
+    """A completion by each member's policy, held to a pattern where it can be."""
+    requests = [
+        play.generation(
+            text, purpose, domain, member.agent_id, i, pattern=pattern if play.held(member.policy) else None
+        )
+        for i, (member, text) in enumerate(zip(members, prompts, strict=True))
+    ]
+    return play.completions(members, requests, sampling)
 
 
 def _inline(play: Play, text: str) -> str:

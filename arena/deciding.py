@@ -21,7 +21,6 @@ from culture.books import contents
 from culture.desk import Ask, Desk, Item
 from culture.edits import Edit, note_id
 from culture.publishing import Entry
-from culture.quoting import quote
 from culture.records import Attempt, Decision
 from culture.seeds import generator, short_id
 
@@ -140,31 +139,23 @@ def _scripted(play: Play, seat: Seat, desk: Desk, choices: Choices) -> Answer:
 def _asked(
     play: Play, seats: Sequence[Seat], desks: Sequence[Desk], choices: Sequence[Choices]
 ) -> list[Answer]:
-    """What the agents' policies answer, by version."""
-    answers: dict[int, Answer] = {}
+    """What the agents' policies answer."""
     prompts = [prompt(play, *each) for each in zip(seats, desks, choices, strict=True)]
-    by_version: dict[str, list[int]] = {}
-    for at, seat in enumerate(seats):
-        by_version.setdefault(play.version_of(seat.agent), []).append(at)
-    for version in sorted(by_version):
-        mine = by_version[version]
-        held = play.held(version.partition("@")[0])
-        done = play.cluster.generate(
-            version,
-            [
-                play.generation(
-                    prompts[i], "decide", seats[i].agent.agent_id,
-                    pattern=pattern(choices[i]) if held else None,
-                )
-                for i in mine
-            ],
-            play.sampling(play.config.writing.tokens, temperature=play.config.writing.temperature),
-        )  # fmt: skip
-        for i, completion in zip(mine, done, strict=True):
-            play.count(completion)
-            lost = completion.failure if completion.finish == "error" else None
-            answers[i] = Answer(prompts[i], completion.text, version, lost)
-    return [answers[i] for i in range(len(seats))]
+    agents = [seat.agent for seat in seats]
+    requests = [
+        play.generation(
+            text, "decide", agent.agent_id, pattern=pattern(allowed) if play.held(agent.policy) else None
+        )
+        for agent, text, allowed in zip(agents, prompts, choices, strict=True)
+    ]
+    writing = play.config.writing
+    done = play.completions(
+        agents, requests, play.sampling(writing.tokens, temperature=writing.temperature)
+    )
+    return [
+        Answer(text, c.text, play.version_of(agent), c.failure if c.finish == "error" else None)
+        for agent, text, c in zip(agents, prompts, done, strict=True)
+    ]
 
 
 def prompt(play: Play, seat: Seat, desk: Desk, choices: Choices) -> str:
@@ -178,21 +169,21 @@ def prompt(play: Play, seat: Seat, desk: Desk, choices: Choices) -> str:
         "",
         f"You are {seat.agent.agent_id}. {seat.agent.persona}".rstrip(),
         "You worked on this problem:",
-        *_quoted(play, domain.pose(seat.problem.spec, form)),
+        *play.quoted(domain.pose(seat.problem.spec, form)),
     ]
     if seat.attempt is not None:
         verdict = "right" if seat.attempt.correct else "wrong"
         lines.append(f"Your answer was {verdict}. You wrote:")
-        lines += _quoted(play, seat.attempt.completion)
+        lines += play.quoted(seat.attempt.completion)
     if seat.problem.key:
-        lines += ["This is how it is solved:", *_quoted(play, seat.problem.key)]
+        lines += ["This is how it is solved:", *play.quoted(seat.problem.key)]
     lines.append("On your desk:" if desk.items else "Your desk is empty.")
     for number, item in enumerate(desk.items, 1):
         lines.append(f"Note {number}, a {item.note.kind} by {item.revision.author}{_why(item)}:")
-        lines += _quoted(play, item.conflict or item.revision.body)
+        lines += play.quoted(item.conflict or item.revision.body)
     if desk.book is not None:
-        lines += ["A book that is being written:", *_quoted(play, desk.book.title)]
-        lines += _quoted(play, "\n".join(contents(desk.book)))
+        lines += ["A book that is being written:", *play.quoted(desk.book.title)]
+        lines += play.quoted("\n".join(contents(desk.book)))
     return "\n".join(lines)
 
 
@@ -201,14 +192,6 @@ def _why(item: Item) -> str:
     if item.conflict is not None:
         return f"{said}; your text and a newer one differ, write the one that should stand"
     return f"{said}, which you had read" if item.why == "read" else said
-
-
-def _quoted(play: Play, text: str) -> list[str]:
-    """A text of a model as it is shown to another: without control tokens, every line marked."""
-    shown = quote(
-        text, control_tokens=play.state.control_tokens(), limit=play.config.library.max_note_chars
-    )
-    return [f"> {line}" for line in shown.split("\n")]
 
 
 def _decided(play: Play, seat: Seat, desk: Desk, choices: Choices, answer: Answer, index: int) -> Decided:

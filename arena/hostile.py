@@ -20,7 +20,7 @@ from arena.domains.base import Domain, Solution
 from arena.librarian import Reading
 from arena.pools import Failed, WorkFailed
 from culture.edits import PUBLIC, Edit, Kind
-from culture.reading import Hit, Reader
+from culture.reading import Hit
 from culture.records import Agent, Form, Note
 from culture.seeds import generator
 
@@ -170,7 +170,7 @@ class _Note:
         domain, agent = self.domain, self.agent
         reading = Reading(
             query=domain.about(self.problem("read"), self.form),
-            reader=Reader(agent.agent_id, agent.organisation, tuple(agent.neighbours)),
+            reader=self.play.state.population.reader(agent.agent_id),
             arm="library",
             domain=domain.name,
             budget_chars=8 * self.play.config.library.max_note_chars,

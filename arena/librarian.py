@@ -26,7 +26,6 @@ from culture.publishing import Entry, Publication
 from culture.reading import Hit, Query, Reader
 from culture.records import Arm, Citation, Json, Measure, Note, Revision, RoundRows
 from culture.reputation import reputations
-from culture.standing import Worth
 from culture.worth import MEASURED, worths
 
 
@@ -134,12 +133,8 @@ class Librarian:
             except LibraryRefused as error:
                 refused.append((index, error.reason, error.detail))
         self.library.observe_reads(reads)
-        if self.config.library.worth_strength and committed >= 0:
-            self.library.observe_worth(self._worth())
-        if self.config.library.quarantine_harmful and committed >= 0 and self.config.evaluated(round):
-            with connect(self.folder) as connection:
-                rows.revisions.extend(quarantine_harmful(self.library, connection, round))
-        for settled in settle(self.library, round, self._helpful(committed, round)):
+        helpful = self._weigh(round, rows) if committed >= 0 else set[str]()
+        for settled in settle(self.library, round, helpful):
             settled.add_to(rows)
         rows.revisions.extend(self.library.enforce_budgets(round))
         self.round = round
@@ -202,21 +197,30 @@ class Librarian:
             self._population = self._population.next()
         return self._population
 
-    def _helpful(self, committed: int, round: int) -> set[str]:
-        """Notes that reading is shown to help, looked at in evaluated rounds where somebody disputes."""
-        if committed < 0 or not self.library.threads.disputes() or not self.config.evaluated(round):
-            return set()
-        with connect(self.folder) as connection:
-            found = worths(connection, "note")
-        return {w.key for w in found if w.corrected_low is not None and w.corrected_low > 0}
+    def _weigh(self, round: int, rows: RoundRows) -> set[str]:
+        """Act on what notes are worth by the committed rounds, and name those that are shown to help.
 
-    def _worth(self) -> dict[str, Worth]:
-        with connect(self.folder) as connection:
-            return {
-                w.key: (100 * w.difference, 100 * w.standard_error)
-                for w in worths(connection, "note")
-                if w.standard_error is not None
-            }
+        It is estimated once, and only where it counts: for ranking, and in evaluated rounds for quarantine
+        and for disputes, whose helpful notes are then named.
+        """
+        ranked, evaluated = self.config.library.worth_strength > 0, self.config.evaluated(round)
+        harm = evaluated and self.config.library.quarantine_harmful
+        disputed = evaluated and bool(self.library.threads.disputes())
+        if not (ranked or harm or disputed):
+            return set()
+        with connect(self.folder) as log:
+            notes = worths(log, "note")
+            if ranked:
+                self.library.observe_worth(
+                    {
+                        w.key: (100 * w.difference, 100 * w.standard_error)
+                        for w in notes
+                        if w.standard_error is not None
+                    }
+                )
+            if harm:
+                rows.revisions.extend(quarantine_harmful(self.library, log, notes, round))
+        return {w.key for w in notes if disputed and w.corrected_low is not None and w.corrected_low > 0}
 
     def _empty(self) -> Library:
         return Library(self.config.library, seed=self.config.seed, embedder=self._embedder)

@@ -65,7 +65,7 @@ def _drafts(play: Play, wanted: Sequence[Fresh | Mutate]) -> list[_Draft]:
     config, form = play.config, play.config.engine.form
     proposers = play.state.population.with_role("proposer")
     drafts: list[_Draft | None] = [None] * len(wanted)
-    sampled: dict[str, list[int]] = {}
+    sampled: list[int] = []
     prompts: list[str] = []
     patterns: list[str | None] = []
     who: list[Agent] = []
@@ -85,17 +85,14 @@ def _drafts(play: Play, wanted: Sequence[Fresh | Mutate]) -> list[_Draft]:
             made = Completion(text, ids, [], 0, "", "stop")
             drafts[i] = _Draft(request, agent, prompts[i], "mutation", made)
         else:
-            sampled.setdefault(play.version_of(agent), []).append(i)
-    for version in sorted(sampled):
-        at = sampled[version]
-        done = play.cluster.generate(
-            version,
-            [play.generation(prompts[i], "propose", i, pattern=patterns[i]) for i in at],
-            play.sampling(config.engine.proposal_tokens),
-        )
-        for i, completion in zip(at, done, strict=True):
-            play.count(completion)
-            drafts[i] = _Draft(wanted[i], who[i], prompts[i], "policy", completion)
+            sampled.append(i)
+    done = play.completions(
+        [who[i] for i in sampled],
+        [play.generation(prompts[i], "propose", i, pattern=patterns[i]) for i in sampled],
+        play.sampling(config.engine.proposal_tokens),
+    )
+    for i, completion in zip(sampled, done, strict=True):
+        drafts[i] = _Draft(wanted[i], who[i], prompts[i], "policy", completion)
     return [d for d in drafts if d is not None]
 
 

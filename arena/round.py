@@ -7,7 +7,7 @@ A round changes nothing but files that nobody has been told of, until its rows a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from agents.engines.base import Request as Generation
 from arena import attempting, clubs, evaluating, generations, learning, proposing, writing
 from arena.cluster import Cluster
 from arena.state import State
+from culture.quoting import quote
 from culture.records import Agent, Event, Policy, Round, RoundRows, Source
 from culture.seeds import derive, generator
 from curricula import Request
@@ -94,7 +95,7 @@ class Play:
         with self.phase("judge"):
             proposing.pay(self, attempts)
         with self.phase("write"):
-            self.shelved = writing.write(self, attempts, generations.lessons)
+            self.shelved = writing.write(self, attempts)
         with self.phase("learn"):
             learning.learn(self, attempts)
         with self.phase("sleep"):
@@ -175,6 +176,28 @@ class Play:
     ) -> Generation:
         """A prompt with its random stream."""
         return Generation(prompt, self.stream(purpose, *ids), pattern)
+
+    def completions(
+        self, agents: Sequence[Agent], requests: Sequence[Generation], sampling: Sampling
+    ) -> list[Completion]:
+        """What each agent's policy answers to the request at its place; a version at a time."""
+        by_version: dict[str, list[int]] = {}
+        for at, agent in enumerate(agents):
+            by_version.setdefault(self.version_of(agent), []).append(at)
+        done: dict[int, Completion] = {}
+        for version in sorted(by_version):
+            mine = by_version[version]
+            found = self.cluster.generate(version, [requests[i] for i in mine], sampling)
+            for i, completion in zip(mine, found, strict=True):
+                self.count(completion)
+                done[i] = completion
+        return [done[i] for i in range(len(agents))]
+
+    def quoted(self, text: str) -> list[str]:
+        """A text of a model as it is shown to another: without control tokens, every line marked."""
+        limit = self.config.library.max_note_chars
+        shown = quote(text, control_tokens=self.state.control_tokens(), limit=limit)
+        return [f"> {line}" for line in shown.split("\n")]
 
     def event(self, source: Source, kind: str, subject: str, detail: str) -> None:
         """Store something that happened."""

@@ -109,7 +109,8 @@ class State:
             held_out={
                 (name, a.spec) for name, d in domains.items() for a in d.anchors(config.evaluation.per_cell)
             },
-            held_out_texts=HeldOut(domains, config.evaluation.per_cell),
+            # without decisions there is no free text to look at
+            held_out_texts=HeldOut(domains if config.writing.decisions else {}, config.evaluation.per_cell),
             rehearsal=deque(maxlen=config.learner.solver.rehearsal_rounds),
             library_version=seeds,
             library_size=seeds,

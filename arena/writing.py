@@ -7,7 +7,7 @@ found out is worth knowing to whoever goes on from there.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from arena import hostile, trusting
 from arena.accounts import account_of, shelf_of
 from arena.clubs import minutes
 from arena.deciding import decide_all
+from arena.generations import lessons
 from arena.pools import WorkFailed
 from culture.edits import Edit, Kind
 from culture.placebo import FILLER
@@ -36,14 +37,10 @@ class Outcome:
     quarantined: int
 
 
-More = Callable[["Play", Sequence[Attempt], Sequence[Edit]], list[Edit]]
-"""What else is written, given the attempts and what is written already."""
-
-
-def write(play: Play, attempts: Sequence[Attempt], more: More) -> Outcome | None:
+def write(play: Play, attempts: Sequence[Attempt]) -> Outcome | None:
     """Write the round's notes; None where the librarian could not be had, and nothing was written."""
     worked = _edits(play, attempts)
-    edits: list[Entry] = [*worked, *more(play, attempts, worked)]
+    edits: list[Entry] = [*worked, *lessons(play, attempts, worked)]
     edits += minutes(play, play.clubs, len(edits))
     decided = decide_all(play, attempts, len(edits))
     places = []

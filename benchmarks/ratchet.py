@@ -25,12 +25,12 @@ import time
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
 
 import culture
 from arena.config import RunConfig
 from arena.run import Run
 from arena.settings import load
+from benchmarks.playing import over_seeds
 
 CONDITIONS = ("library", "none", "lifetime")
 ARMS = ("library", "none")
@@ -109,11 +109,8 @@ class Found:
 
 def interval(values: list[float]) -> str:
     """Mean and 95% t-interval, in points."""
-    x = 100 * np.array(values)
-    if len(x) < 2:
-        return f"{x.mean():+.2f}"
-    half = stats.t.ppf(0.975, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
-    return f"{x.mean():+.2f} [{x.mean() - half:+.2f}, {x.mean() + half:+.2f}]"
+    mean, low, high = over_seeds([100 * v for v in values])
+    return f"{mean:+.2f}" if len(values) < 2 else f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
 def report(options: argparse.Namespace) -> None:

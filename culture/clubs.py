@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from culture.books import book
 from culture.library import Library
-from culture.reading import Reader, source
+from culture.reading import Reader
 from culture.records import Note, Revision
 from culture.seeds import Id, derive
 
@@ -30,10 +30,6 @@ class Chosen:
     book_title: str
     note: Note
     revision: Revision
-
-    def seen_by(self, reader: Reader) -> bool:
-        """Whether another may read it."""
-        return self.note.round >= reader.since and source(self.note) in reader.sources()
 
 
 def chapter_for(library: Library, invitation: Invitation) -> Chosen | None:

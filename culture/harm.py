@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import duckdb
 
 from culture.library import Library
 from culture.records import Json, Revision
-from culture.worth import worths
+from culture.worth import Worth, worths
 
 
 def quarantine_harmful(
-    library: Library, connection: duckdb.DuckDBPyConnection, round: int
+    library: Library, connection: duckdb.DuckDBPyConnection, notes: Sequence[Worth], round: int
 ) -> list[Revision]:
     """Quarantine the notes of which it is told that reading them does harm; the markers made.
 
     Told it is where the interval of a note's worth that holds for all notes together lies below zero. Of a
     note that came back from quarantine, what its text now is worth counts, not what others of it were.
-    ``connection`` is to the log of the committed rounds.
+    ``connection`` is to the log of the committed rounds, ``notes`` are its ``worths`` by note.
     """
     found = [
         (w.key, w)
-        for w in worths(connection, "note")
+        for w in notes
         if w.key not in library.trust.quarantined and w.key not in library.trust.returned
     ]
     if library.trust.returned:

@@ -180,9 +180,7 @@ class Library(Reads):
 
     def visible(self, note_id: str, reader: Reader) -> bool:
         """Whether the note is in sight of ``reader``; of a public one, its first author decides."""
-        note = self.note(note_id)
-        there = note_id not in self._archived and note.round >= reader.since
-        return there and source(note) in reader.sources()
+        return reader.sees(self.note(note_id)) and note_id not in self._archived
 
     # -- writing -----------------------------------------------------------------------------------
     def write(self, edit: Edit, organisations: Container[str] = NOTHING) -> Written:

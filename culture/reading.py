@@ -29,6 +29,10 @@ class Reader:
         own = [f"agent:{self.agent_id}", f"org:{self.organisation}"]
         return sorted([*own, *(f"{PUBLIC}:{author}" for author in authors)])
 
+    def sees(self, note: Note) -> bool:
+        """Whether this reader may read a note that is in sight."""
+        return note.round >= self.since and source(note) in self.sources()
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
