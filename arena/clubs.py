@@ -107,9 +107,10 @@ def _kept(play: Play, meeting: Meeting, admitted: Sequence[Problem], index: int)
     ]
     lines += [f"{p.proposer} asks: {p.spec}" for p in admitted]
     body = ""
-    for line in lines:  # as many whole lines as a note may have
+    for line in lines:  # as many whole lines as a note may have, none that holds what measures the run
         longer = f"{body}\n{line}" if body else line
-        if len(longer) <= play.config.library.max_note_chars:
+        fits = len(longer) <= play.config.library.max_note_chars
+        if fits and play.state.held_out_texts.found_in(line) is None:
             body = longer
     problems: list[tuple[Target, str]] = [("problem", p.problem_id) for p in admitted]
     title = f"about {chapter.note.title}"[: play.config.library.max_title_chars]

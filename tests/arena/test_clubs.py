@@ -80,6 +80,23 @@ def test_a_model_s_club_talks_answers_and_writes_problems(tmp_path: Path) -> Non
         assert "I would begin from the right." in body
 
 
+def test_what_measures_the_run_is_not_kept_whoever_says_it(tmp_path: Path) -> None:
+    class Cheat(Writer):
+        def _text(self, r: Request, greedy: bool) -> str:
+            if "Say in one or two sentences" in r.prompt:
+                return self.domain.write(self.domain.anchors(1)[0].spec, "natural")
+            return "Well said." if "Answer them" in r.prompt else super()._text(r, greedy)
+
+    folder = play(tmp_path / "run", CLUB, engine=Cheat, form="natural")
+    held_to(folder)
+    anchor = Cheat().domain.write(Cheat().domain.anchors(1)[0].spec, "natural")
+    with connect(folder) as log:
+        said = log.execute("SELECT count(*) FROM decisions WHERE completion = ?", [anchor]).fetchone()
+        kept = log.execute("SELECT count(*) FROM revisions WHERE contains(body, ?)", [anchor]).fetchone()
+        talk = log.execute("SELECT count(*) FROM revisions WHERE contains(body, 'Well said.')").fetchone()
+    assert said and said[0] > 0 and kept == (0,) and talk and talk[0] > 0
+
+
 def test_a_club_without_writers_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"writing\.decisions: 4"):
         load("tiny", ["club.every=2"], RunConfig)
