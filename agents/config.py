@@ -69,6 +69,9 @@ class PolicyConfig(BaseModel):
     """Hidden width of ``spark``, in units."""
     heads: int = Field(default=4, ge=1, le=32)
     """Attention heads of ``spark``, in heads; they divide ``width`` into even parts."""
+    rope_theta: float = Field(default=100.0, gt=1)
+    """Base of the rotary wavelengths of ``spark`` (Su et al. 2021, arXiv 2104.09864). A large one leaves
+    dimensions in which far and near look alike, so looking things up is learned sooner. No unit."""
     trained: bool = True
     """Whether the learner trains it; a frozen policy stays at version 0. No unit."""
     lr: float | None = Field(default=None, gt=0, le=1)

@@ -26,8 +26,6 @@ VOCABULARY = {token: i for i, token in enumerate([PAD, *CHARACTERS])}
 PAD_ID, EOS_ID = VOCABULARY[PAD], VOCABULARY[EOS]
 CONTEXT = SPARK_CONTEXT
 """Longest prompt and completion together, tokens."""
-ROPE_THETA = 100.0
-"""Base of the rotary wavelengths: the usual 10,000 spends most of them on distances beyond the context."""
 
 
 class UnreadableText(ValueError):
@@ -65,8 +63,13 @@ def tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def new_model(seed: int, *, layers: int, width: int, heads: int) -> LlamaForCausalLM:
-    """A freshly initialised model. The global torch generator is left as it was."""
+def new_model(
+    seed: int, *, layers: int, width: int, heads: int, rope_theta: float = 100.0
+) -> LlamaForCausalLM:
+    """A freshly initialised model. The global torch generator is left as it was.
+
+    The usual ``rope_theta`` of 10,000 spends most of the rotary wavelengths on distances beyond the context.
+    """
     config = LlamaConfig(
         vocab_size=len(VOCABULARY),
         hidden_size=width,
@@ -75,7 +78,7 @@ def new_model(seed: int, *, layers: int, width: int, heads: int) -> LlamaForCaus
         num_attention_heads=heads,
         num_key_value_heads=heads,
         max_position_embeddings=CONTEXT,
-        rope_parameters={"rope_type": "default", "rope_theta": ROPE_THETA},
+        rope_parameters={"rope_type": "default", "rope_theta": rope_theta},
         tie_word_embeddings=False,
         pad_token_id=PAD_ID,
         bos_token_id=None,

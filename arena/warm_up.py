@@ -24,6 +24,17 @@ from culture.seeds import derive, generator
 
 _POOL = 4000
 """Problems of each kind that are executed at a time."""
+_PRACTICE = 0.9
+"""Share of copying in the first rows that teach to solve, for a domain with pages."""
+_PRACTICE_AFTER = 0.05
+"""The same once it is learned."""
+_LEARNED = 1.0
+"""Mean loss at which it is, in nats a token; that of other rows is in it."""
+_PRACTICE_UNTIL = 0.5
+"""Share of the warm-up after which it ends however little was learned."""
+_PRACTICE_LENGTH = (4, 60)
+"""Characters that are copied, log-uniform: drawn uniformly, few of them are short, and whoever has learned
+nothing yet learns from short ones."""
 
 
 class _Problems:
@@ -50,9 +61,10 @@ class _Problems:
                 continue
             if domain.difficulty(domain.features(spec, found)) > top:
                 continue
-            # of problems of several steps those with a page are to be read, those without to be tried
-            told = domain.one_step or domain.readable_key(spec, domain.pose(spec, form), form) is not None
-            if name == "propose" or domain.one_step or told == (name == "read"):
+            # Of problems of several steps those with a page are to be read, those without to be tried; and
+            # what is proposed is what has to be found out, since a page is for practice.
+            told = domain.pages and domain.readable_key(spec, domain.pose(spec, form), form) is not None
+            if not domain.pages or told == (name == "read"):
                 self.items.append((spec, found))
         if not self.items:
             raise ValueError(
@@ -90,10 +102,12 @@ class _Lessons:
             kind: _Problems(domain, kind, config, sandbox, self.banned, form, seed) for kind in kinds
         }
 
-    def row(self) -> tuple[str, str, str]:
-        """Role, prompt and completion of one example."""
+    def row(self, *, practice: bool) -> tuple[str, str, str]:
+        """Role, prompt and completion of one example; with ``practice`` mostly copying, where pages are read."""
         if self.rng.random() < self.propose_share:
             return self._proposal()
+        if self.domain.pages and self.rng.random() < (_PRACTICE if practice else _PRACTICE_AFTER):
+            return self._copying()
         if not self.domain.one_step:
             return self._of_several_steps()
         if self.rng.random() < self.config.read_share:
@@ -115,23 +129,39 @@ class _Lessons:
         prompt = "\n".join([*notes, self.domain.pose(spec, self.form)])
         return "solver", prompt, self.domain.key(spec, solution, self.form)
 
+    def _copying(self) -> tuple[str, str, str]:
+        """Letters and digits in random order, none of them twice, to be written once more.
+
+        To look something up is to find where it stood and copy what followed, which a model learns late
+        and all at once (induction heads: Olsson et al. 2022, arXiv 2209.11895). A row of a page asks for
+        that a few times, such a row at every character.
+        """
+        letters = [c for c in self.domain.alphabet if c.isalnum()]
+        low, high = _PRACTICE_LENGTH
+        size = round(math.exp(self.rng.uniform(math.log(low), math.log(high))))
+        few = self.rng.choice(letters, int(self.rng.integers(4, 32)), replace=False)
+        text = "".join(self.rng.choice(few, size))
+        return "solver", f"{text}\n", text
+
     def _of_several_steps(self) -> tuple[str, str, str]:
-        """A page read, the page of another problem above it now and then; or something tried."""
+        """A page read, the page of another problem above it now and then; notes read; or something tried."""
         domain, form = self.domain, self.form
         if self.rng.random() < self.config.read_share:
             spec, _ = self.pools["read"].draw()
             notes = [self._note(self.pools["read"].draw())] if self.rng.random() < 0.2 else []
             prompt = "\n".join([*notes, domain.pose(spec, form)])
-            key = domain.readable_key(spec, prompt, form)
-        else:
-            spec, _ = self.pools["solve"].draw()
-            actions: list[str] = []
-            if self.rng.random() < 0.5:
-                actions.append(domain.trial(spec, [], self.rng, form) or "")
-            turn = domain.turn(spec, "", actions, form)
-            prompt, actions = turn.observation, [] if turn.done else actions
-            key = domain.trial(spec, actions, self.rng, form)
-        return "solver", prompt, key or ""
+            return "solver", prompt, domain.readable_key(spec, prompt, form) or ""
+        spec, _ = self.pools["solve"].draw()
+        notes = domain.sample_notes(spec, self.rng, form) if self.rng.random() < 0.7 else []
+        actions: list[str] = []
+        if self.rng.random() < 0.5:
+            posed = "\n".join([*notes, domain.pose(spec, form)])
+            actions.append(domain.trial(spec, [], self.rng, form, posed) or "")
+        turn = domain.turn(spec, "", actions, form)
+        observation, actions = (domain.pose(spec, form), []) if turn.done else (turn.observation, actions)
+        prompt = "\n".join([*notes, observation])
+        key = domain.readable_key(spec, prompt, form)
+        return "solver", prompt, key or domain.trial(spec, actions, self.rng, form, prompt) or ""
 
     def _proposal(self) -> tuple[str, str, str]:
         spec, solution = self.pools["propose"].draw()
@@ -161,13 +191,18 @@ def warm_up(
     ``roles`` are those that the policy plays: what only the other one needs is left out.
     """
     model = spark.new_model(
-        derive(seed, "spark") % 2**32, layers=policy.layers, width=policy.width, heads=policy.heads
+        derive(seed, "spark") % 2**32,
+        layers=policy.layers,
+        width=policy.width,
+        heads=policy.heads,
+        rope_theta=policy.rope_theta,
     )
     lessons = [_Lessons(make_domain(name), config, roles, form, sandbox, seed) for name in domains]
     trainee = Trainee("warm_up", model, new_optimizer(model, learner), 0)
     trained, step = 0, 0
+    practice = True
     while trained < config.tokens:
-        rows = [_row(*lessons[i % len(lessons)].row(), i) for i in range(2048)]
+        rows = [_row(*lessons[i % len(lessons)].row(practice=practice), i) for i in range(2048)]
         rows.sort(key=lambda r: len(r.prompt) + len(r.token_ids))
         batches: list[list[BatchRow]] = []
         for row in rows:
@@ -175,14 +210,19 @@ def warm_up(
             if not batches or (len(batches[-1]) + 1) * size > learner.micro_batch_tokens:
                 batches.append([])
             batches[-1].append(row)
+        losses: list[float] = []
         for i in lessons[0].rng.permutation(len(batches)):
             step += 1
             # linear warm-up over the first steps, then linear decay to a tenth
             share = min(1.0, trained / max(1, config.tokens))
             rate = config.learning_rate * min(1.0, step / 20) * (1 - 0.9 * share)
-            trained += train_rows(trainee, batches[i], learner, rate).tokens
+            outcome = train_rows(trainee, batches[i], learner, rate)
+            trained += outcome.tokens
+            losses.append(outcome.loss)
             if trained >= config.tokens:
                 break
+        learned = sum(losses) / len(losses) < _LEARNED
+        practice = practice and not learned and trained < _PRACTICE_UNTIL * config.tokens
     return model
 
 

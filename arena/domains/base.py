@@ -202,10 +202,17 @@ class Domain(ABC):
         """
         return None
 
-    def trial(self, spec: str, actions: Sequence[str], rng: np.random.Generator, form: Form) -> str | None:
+    def trial(
+        self, spec: str, actions: Sequence[str], rng: np.random.Generator, form: Form, prompt: str = ""
+    ) -> str | None:
         """For a problem of several steps: a scripted next action of somebody who knows nothing but what
-        ``actions`` found out; None where the domain has none to show."""
+        ``actions`` found out and what ``prompt`` tells; None where the domain has none to show."""
         return None
+
+    def sample_notes(self, spec: str, rng: np.random.Generator, form: Form) -> list[str]:
+        """For a domain with ``pages``: scripted notes such as other solvers leave, of which some tell all
+        that solves ``spec``, some a part of it, and some nothing. One line each in the terse form."""
+        return []
 
     def longest(self, spec: str, form: Form) -> int:
         """Characters of the longest observation of an episode, notes left out."""

@@ -28,6 +28,7 @@ from typing import Final
 
 import numpy as np
 
+from arena.domains import craft_scripted
 from arena.domains.base import Account, Anchor, Domain, Executor, Rejected, Solution, Turn, register
 from arena.domains.claims import Claim, Stated, stated
 from arena.domains.crafting import Goal, Played, read_spec
@@ -58,8 +59,6 @@ _DEEP: Final = 24
 """Depth of the deepest goals that are sampled, or proposed by whoever is held to a pattern."""
 _FEW: Final = 6
 """Tries that gave nothing in a note that has nothing better to tell."""
-_TRIAL: Final = 4
-"""Mixes of a scripted action that tries."""
 _MARKS: Final = 6
 """Depths that a search asks for: so many right above the goal's."""
 
@@ -245,24 +244,23 @@ class Craft(Domain):
         made = path(goal.item, told)
         if made is None or len(made) > goal.budget:
             return None
-        if form == "terse":
-            return _written([(told[item], item) for item in made], form)
-        return "\n".join(f"{item} = {' + '.join(told[item])}" for item in made)
+        return _planned([(told[item], item) for item in made], form)
 
-    def trial(self, spec: str, actions: Sequence[str], rng: np.random.Generator, form: Form) -> str | None:
-        """Up to :data:`_TRIAL` mixes of items at hand that were not tried yet, drawn uniformly."""
+    def trial(
+        self, spec: str, actions: Sequence[str], rng: np.random.Generator, form: Form, prompt: str = ""
+    ) -> str | None:
+        """First what notes in ``prompt`` tell how to make; then a few mixes that were not tried yet."""
         played = self._played(spec, actions, form)
-        at_hand = list(played.depths)
-        untried = [
-            mix
-            for i, a in enumerate(at_hand)
-            for b in at_hand[i:]
-            if (mix := pair(a, b)) not in played.tried
-        ]
-        drawn = [untried[i] for i in rng.permutation(len(untried))[: min(_TRIAL, played.left)]]
-        if form == "terse":
-            return "".join(f"{a}{b};" for a, b in drawn)
-        return "\n".join(f"{a} + {b}" for a, b in drawn)
+        told = () if actions else _told(prompt, played.goal.world, form)
+        if way := craft_scripted.way(told, played):
+            return _planned(way, form)
+        mixes = craft_scripted.tries(played, rng)
+        sign, end = ("", ";") if form == "terse" else (" + ", "\n")
+        return "".join(f"{a}{sign}{b}{end}" for a, b in mixes).rstrip()
+
+    def sample_notes(self, spec: str, rng: np.random.Generator, form: Form) -> list[str]:
+        """See :func:`arena.domains.craft_scripted.notes`."""
+        return [_line(world, tries, form) for world, tries in craft_scripted.notes(read_spec(spec), rng)]
 
     def read_answer(self, completion: str, form: Form) -> str | None:
         """The mixes in a completion, ``12;a3;``; None where there is none.
@@ -424,6 +422,13 @@ def _written(entries: Iterable[tuple[Pair, str | None]], form: Form) -> str:
     if form == "terse":
         return "".join(f"{(made or '').upper()}{a}{b};" for (a, b), made in entries)
     return "; ".join(f"mixing {a} and {b} gives {made or 'nothing'}" for (a, b), made in entries) + "."
+
+
+def _planned(entries: Iterable[tuple[Pair, str]], form: Form) -> str:
+    """Mixes with what is hoped for of each."""
+    if form == "terse":
+        return _written(entries, form)
+    return "\n".join(f"{made} = {a} + {b}" for (a, b), made in entries)
 
 
 def _line(world: str, entries: Iterable[tuple[Pair, str | None]], form: Form) -> str:

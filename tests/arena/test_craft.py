@@ -219,7 +219,7 @@ def test_the_warm_up_teaches_to_read_pages_and_to_try(
     domain = make_domain("craft")
     config = WarmUpConfig(read_share=0.6, solve_target=15, read_target=12, propose_target=30)
     lessons = _Lessons(domain, config, ["proposer", "solver"], "terse", sandbox, 0)
-    rows = [lessons.row() for _ in range(400)]
+    rows = [lessons.row(practice=False) for _ in range(400)]
     assert {role for role, _, _ in rows} == {"proposer", "solver"}
     read = tried = 0
     for role, prompt, text in rows:

@@ -18,7 +18,7 @@ from culture.records import Role
 def test_a_policy_is_taught_its_roles(sandbox: Sandbox, roles: list[Role]) -> None:
     config = WarmUpConfig(propose_share=0.5, solve_target=16.0)
     lessons = _Lessons(make_domain("transforms"), config, roles, "terse", sandbox, 0)
-    assert {lessons.row()[0] for _ in range(200)} == set(roles)
+    assert {lessons.row(practice=False)[0] for _ in range(200)} == set(roles)
 
 
 def test_a_policy_has_the_roles_of_the_agents_that_use_it() -> None:
@@ -45,7 +45,7 @@ def test_no_anchor_is_taught(sandbox: Sandbox) -> None:
     # two operations on two characters: the mutations of one are often anchors
     (spec,) = [a.spec for a in domain.anchors(1) if a.cell == "2x2"]
     lessons.pools["propose"].items = [(spec, lessons.pools["propose"].items[0][1])]
-    rows = [lessons.row() for _ in range(3000)]
+    rows = [lessons.row(practice=False) for _ in range(3000)]
     mutations = [text for role, prompt, text in rows if role == "proposer" and prompt == f"{spec}>"]
     assert len(mutations) > 300
     assert not anchors & set(mutations)
