@@ -68,7 +68,7 @@ def new_model(
 ) -> LlamaForCausalLM:
     """A freshly initialised model. The global torch generator is left as it was.
 
-    The usual ``rope_theta`` of 10,000 spends most of the rotary wavelengths on distances beyond the context.
+    The usual ``rope_theta`` of 10,000 spends most of the wavelengths on distances beyond the context.
     """
     config = LlamaConfig(
         vocab_size=len(VOCABULARY),

@@ -103,7 +103,7 @@ class _Lessons:
         }
 
     def row(self, *, practice: bool) -> tuple[str, str, str]:
-        """Role, prompt and completion of one example; with ``practice`` mostly copying, where pages are read."""
+        """Role, prompt and completion of one row; with ``practice`` mostly copying, where pages are read."""
         if self.rng.random() < self.propose_share:
             return self._proposal()
         if self.domain.pages and self.rng.random() < (_PRACTICE if practice else _PRACTICE_AFTER):
@@ -144,7 +144,7 @@ class _Lessons:
         return "solver", f"{text}\n", text
 
     def _of_several_steps(self) -> tuple[str, str, str]:
-        """A page read, the page of another problem above it now and then; notes read; or something tried."""
+        """A page read, that of another problem above it now and then; notes read; or something tried."""
         domain, form = self.domain, self.form
         if self.rng.random() < self.config.read_share:
             spec, _ = self.pools["read"].draw()

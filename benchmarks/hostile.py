@@ -1,11 +1,12 @@
 """What hostile authors do to a run, with and without the defences of the library.
 
-    python -m benchmarks.hostile [--seeds 2] [--rounds 10] [--kinds none wrong mixed ...] [--preset spark]
+    python -m benchmarks.hostile [--seeds 2] [--rounds 10] [--kinds none wrong mixed ...] [--preset craft]
 
 A fifth of the population writes to do harm, all of one kind or one of each (``mixed``; ``none`` is a run
 without them), 4 notes each a round beside 16 honest ones. Every run is played twice for each seed: with the
 defences off, and with re-check, quarantine, reputation and limits on. Runs are small ones of a preset, in
-this process. Printed are
+this process: ``craft``, where reading helps, so that there is something to lose, or ``spark``. What the
+warm-up made for a seed is used in all conditions. Printed are
 
 * *held out*: the share of anchors solved at the end;
 * *library - none*: the library's effect on success, its interval clustered by problem, over all seeds;
@@ -48,19 +49,28 @@ DEFENCES: dict[str, list[str]] = {
         "library.near_duplicate=0.9",
     ],
 }
-SMALL = [
-    "cluster.local=true",
-    "domains=[transforms]",
-    "rollout.problems=120",
-    "rollout.attempts=4",
-    "rollout.arms={library: 0.45, none: 0.45, placebo: 0.1}",
-    "rollout.notes_written=16",
-    "rollout.hard_below=1.0",
-    "evaluation.every=2",
-    # within reach of what the warm-up taught, so that reading can help or harm
-    "curriculum.learnability.start_target=8",
-    "curriculum.learnability.minimum_target=4",
-]
+SMALL = {
+    "spark": [
+        "cluster.local=true",
+        "domains=[transforms]",
+        "rollout.problems=120",
+        "rollout.attempts=4",
+        "rollout.arms={library: 0.45, none: 0.45, placebo: 0.1}",
+        "rollout.notes_written=16",
+        "rollout.hard_below=1.0",
+        "evaluation.every=2",
+        # within reach of what the warm-up taught, so that reading can help or harm
+        "curriculum.learnability.start_target=8",
+        "curriculum.learnability.minimum_target=4",
+    ],
+    "craft": [
+        "cluster.local=true",
+        "rollout.arms={library: 0.45, none: 0.45, placebo: 0.1}",
+        "rollout.notes_written=32",
+    ],
+}
+POLICIES = {"spark": ("proposer", "solver"), "craft": ("spark", "spark")}
+"""Of authors and of pupils."""
 HOSTILE = 6
 """Hostile agents beside 24 others."""
 
@@ -83,11 +93,12 @@ class Found:
     seconds: float = 0.0
 
 
-def population(kind: str) -> str:
+def population(kind: str, preset: str) -> str:
     """The override that makes a fifth of everyone hostile."""
+    proposer, solver = POLICIES[preset]
     groups: list[dict[str, Any]] = [
-        {"name": "author", "count": 8, "roles": ["proposer"], "policy": "proposer"},
-        {"name": "pupil", "count": 16, "roles": ["solver"], "policy": "solver"},
+        {"name": "author", "count": 8, "roles": ["proposer"], "policy": proposer},
+        {"name": "pupil", "count": 16, "roles": ["solver"], "policy": solver},
     ]
     kinds = [] if kind == "none" else list(KINDS) if kind == "mixed" else [kind]
     for name in kinds:
@@ -182,7 +193,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="hostile authors with and without defences")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--preset", default="spark")
+    parser.add_argument("--preset", choices=sorted(SMALL), default="craft")
     parser.add_argument("--kinds", nargs="+", default=["none", *KINDS, "mixed"])
     options = parser.parse_args()
     print(
@@ -194,7 +205,13 @@ def main() -> None:
             found = Found()
             started = time.perf_counter()
             for seed in range(options.seeds):
-                sets = [*SMALL, population(kind), *overrides, f"rounds={options.rounds}", f"seed={seed}"]
+                sets = [
+                    *SMALL[options.preset],
+                    population(kind, options.preset),
+                    *overrides,
+                    f"rounds={options.rounds}",
+                    f"seed={seed}",
+                ]
                 with tempfile.TemporaryDirectory() as scratch:
                     folder = Path(scratch) / "run"
                     look(folder, played(folder, load(options.preset, sets, RunConfig)), seed, found)

@@ -1,9 +1,13 @@
 """Does the library help? Attempts that read it against those that read nothing, and against placebos.
 
-    python -m benchmarks.library_effect smollm2 [--runs runs/library-effect] [--seeds 3] [--report]
+    python -m benchmarks.library_effect smollm2|craft [--seeds 3] [--first 0] [--jobs 1] [--report]
 
 ``smollm2``: SmolLM2-135M-Instruct before any training, on the bottom rung of arithmetic and transforms,
 with up to six notes out of a library that begins with worked examples of the same families.
+
+``craft``: the preset of that name, spark in worlds that only trying and reading tell about, with a library
+that begins empty.
+
 Nothing is trained after version 0, so all that differs between arms is what lies in the prompt.
 
 For each seed: the difference of success by intention to treat, errors clustered by problem. Over seeds: the
@@ -47,6 +51,7 @@ STUDIES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
             "evaluation.every=100",
         ),
     ),
+    "craft": ("craft", ("craft",), ("cluster.local=true",)),
 }  # fmt: skip
 
 
@@ -84,12 +89,12 @@ def line(effect: Effect) -> str:
     )
 
 
-def report(study: str, runs: Path, seeds: int) -> None:
+def report(study: str, runs: Path, seeds: range) -> None:
     """Print every seed's effects and those over seeds, by domain."""
     for domain in STUDIES[study][1]:
         print(f"\n{domain}")
         found: dict[tuple[str, str], list[Effect]] = {}
-        for seed in range(seeds):
+        for seed in seeds:
             folder = runs / f"{study}-{seed}"
             if not (folder / "run.yaml").exists():
                 continue
@@ -116,17 +121,19 @@ def main() -> None:
     parser.add_argument("study", choices=sorted(STUDIES))
     parser.add_argument("--runs", type=Path, default=Path("runs/library-effect"))
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--report", action="store_true")
     options = parser.parse_args()
     preset, _, overrides = STUDIES[options.study]
+    seeds = range(options.first, options.first + options.seeds)
     if not options.report:
-        seeds = range(options.seeds)
-        examples = write_examples(options.runs / "examples")
-        overrides = (*overrides, f"library.seed_from={examples.absolute()}")
+        if options.study == "smollm2":
+            examples = write_examples(options.runs / "examples")
+            overrides = (*overrides, f"library.seed_from={examples.absolute()}")
         planned = [Planned(f"{options.study}-{s}", preset, s, overrides) for s in seeds]
         play(planned, options.runs, options.jobs)
-    report(options.study, options.runs, options.seeds)
+    report(options.study, options.runs, seeds)
 
 
 if __name__ == "__main__":

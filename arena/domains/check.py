@@ -205,6 +205,7 @@ def _check_posing(domain: Domain, solved: list[tuple[str, Solution]]) -> None:
                 _check_key(domain, spec, solution, form, where)
             else:
                 _check_readable_key(domain, spec, form, posed, where)
+                _check_sampled_notes(domain, spec, form, where)
     if domain.one_step:
         (spec, right), *others = solved
         wrong = next((s for _, s in others if s.answer != right.answer), None)
@@ -239,6 +240,16 @@ def _check_readable_key(domain: Domain, spec: str, form: Form, posed: str, where
         _expect(domain.stop not in key, f"no stop character in the key of {where}", key)
     turn = domain.turn(spec, "", [key], form)
     _expect(turn.verdict == "correct" and turn.reward == 1.0, f"the key of {where} to be correct", turn)
+
+
+def _check_sampled_notes(domain: Domain, spec: str, form: Form, where: str) -> None:
+    notes = domain.sample_notes(spec, generator(0, "notes", spec), form)
+    _expect(bool(notes) == domain.pages, f"notes on {where} exactly where the domain has pages", notes)
+    again = domain.sample_notes(spec, generator(0, "notes", spec), form)
+    _expect(notes == again, f"sample_notes to draw from rng alone for {where}", again)
+    for note in notes if form == "terse" else []:
+        _in_alphabet(domain, note, f"a note on {where}")
+        _expect("\n" not in note, f"a note on {where} in one line", note)
 
 
 def _check_culture(domain: Domain, solved: list[tuple[str, Solution]]) -> None:

@@ -347,8 +347,8 @@ class Craft(Domain):
     def recount(self, spec: str, actions: Sequence[str], kind: Kind, form: Form) -> Account | None:
         """What the tries of an episode gave.
 
-        An example is the way to the goal in the order in which it was gone, or all that was tried where the
-        goal was not made, with what gave nothing, so that nobody need try it again. A lesson is the recipe
+        An example is what was found, in the order of finding, or all that was tried where the goal was not
+        made, with what gave nothing, so that nobody need try it again. A lesson is the recipe
         of the goal, or of the deepest item that was found, or a few of the tries that gave nothing.
         """
         played = self._played(spec, actions, form)
@@ -361,9 +361,7 @@ class Craft(Domain):
             told = [entry for entry in tried if entry[1] in deepest[:1]] or tried[-_FEW:]
             return Account(_terms(world, deepest[:1], ()), _line(world, told, form))
         if played.goal.item in found:
-            needed = played.goal.tree.needs[played.goal.item]
-            deepest = [item for item in deepest if item in needed]
-            tried = [entry for entry in tried if entry[1] in needed]
+            tried = [entry for entry in tried if entry[1] is not None]
         reached = depths[deepest[0]] if deepest else 0
         return Account(_terms(world, deepest, range(reached, 0, -1)), _line(world, tried, form))
 

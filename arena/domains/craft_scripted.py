@@ -45,7 +45,7 @@ def tries(played: Played, rng: np.random.Generator) -> list[Pair]:
 
 
 def notes(goal: Goal, rng: np.random.Generator) -> list[tuple[str, Tries]]:
-    """From one to :data:`_NOTES` notes, each a world and what its tries gave; few tell all that the goal takes.
+    """From one to :data:`_NOTES` notes, each a world and what its tries gave. Some tell all.
 
     A note tells the way to an item, of any depth down to the goal's, in the order in which it is gone, as
     whoever made it would; or a few pairs of base items.

@@ -68,6 +68,17 @@ def test_a_model_is_a_function_of_its_seed_and_leaves_the_global_generator_alone
     assert not all(torch.equal(states[0][k], states[2][k]) for k in states[0])
 
 
+def test_the_base_of_the_rotary_wavelengths_is_the_model_s(tmp_path: Path) -> None:
+    one, other = (spark.new_model(0, layers=1, width=16, heads=2, rope_theta=t) for t in (100.0, 10_000.0))
+    ids = torch.tensor([spark.encode("abcdefgh" * 8)])
+    with torch.inference_mode():
+        assert not torch.allclose(one(ids).logits, other(ids).logits)
+    spark.save(other.eval(), tmp_path / "spark")
+    loaded = AutoModelForCausalLM.from_pretrained(tmp_path / "spark", dtype=torch.float32).eval()
+    with torch.inference_mode():
+        assert torch.equal(loaded(ids).logits, other(ids).logits)
+
+
 def test_a_saved_model_loads_with_transformers_alone(tmp_path: Path) -> None:
     model = spark.new_model(3, layers=2, width=32, heads=2).eval()
     spark.save(model, tmp_path / "spark")

@@ -338,6 +338,53 @@ def test_a_trial_is_of_what_is_at_hand_and_untried(wanted: Goal, seed: int, form
         assert not set(mixes) & set((domain.read_answer(second or "", form) or "").split(";")[:-1])
 
 
+@given(goals, st.integers(0, 2**32), forms)
+def test_sampled_notes_hold_and_stay_out_of_the_anchors_worlds(wanted: Goal, seed: int, form: Form) -> None:
+    bare = Goal(wanted.world, wanted.depth, wanted.index, False).spec
+    notes = domain.sample_notes(bare, generator(seed, "notes"), form)
+    assert 1 <= len(notes) <= 3 and not any("\n" in note for note in notes)
+    for note in notes:
+        told = domain.claims(note, form)
+        assert told.claims and not told.rest
+        assert domain.refuted(told.claims, None) == [None] * len(told.claims)  # type: ignore[arg-type]
+
+
+def test_some_sampled_notes_tell_all_and_some_a_part() -> None:
+    bare = goal(5, 2).spec
+    posed = domain.pose(bare, "terse")
+    prompts = [
+        "\n".join([*domain.sample_notes(bare, generator(n, "notes"), "terse"), posed]) for n in range(60)
+    ]
+    keys = [domain.readable_key(bare, prompt, "terse") for prompt in prompts]
+    assert 5 < sum(key is not None for key in keys) < 40
+    for prompt, key in zip(prompts, keys, strict=True):
+        if key is not None:
+            assert domain.turn(bare, "", [key], "terse").verdict == "correct"
+        first = domain.trial(bare, [], generator(1, "trial"), "terse", prompt)
+        assert first is not None and domain.turn(bare, "", [first], "terse").verdict != "malformed"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_who_reads_of_a_part_makes_that_first_and_goes_on_from_there(form: Form) -> None:
+    bare = goal(5, 3)
+    item = next(i for i in bare.tree.levels[2] if len(bare.tree.needs[i]) > 1)
+    (way,) = [sorted(bare.tree.needs[item], key=lambda i: bare.tree.depths[i])]
+    actions = [written([bare.tree.recipes[i] for i in way], form)]
+    note = domain.recount(
+        Goal(bare.world, 2, bare.tree.levels[2].index(item), False).spec, actions, "example", form
+    )
+    assert note is not None
+    prompt = f"{note.body}\n{domain.pose(bare.spec, form)}"
+    first = domain.trial(bare.spec, [], generator(0, "trial"), form, prompt)
+    assert first is not None
+    done = domain.recount(bare.spec, [first], "example", form)
+    assert done is not None
+    assert {claim.answer for claim in domain.claims(done.body, form).claims} == set(way)
+    # what was found last is what most of the next tries are made with
+    second = domain.trial(bare.spec, [first], generator(0, "trial"), form, prompt)
+    assert second is not None and second != first
+
+
 # -- reading -------------------------------------------------------------------------------------------
 @given(goals, forms)
 def test_a_page_or_a_note_that_tells_all_gives_the_key(wanted: Goal, form: Form) -> None:
