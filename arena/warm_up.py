@@ -103,7 +103,7 @@ class _Lessons:
         }
 
     def row(self, *, practice: bool) -> tuple[str, str, str]:
-        """Role, prompt and completion of one row; with ``practice`` mostly copying, where pages are read."""
+        """Role, prompt and completion of a row; with ``practice`` mostly copying, where pages are read."""
         if self.rng.random() < self.propose_share:
             return self._proposal()
         if self.domain.pages and self.rng.random() < (_PRACTICE if practice else _PRACTICE_AFTER):

@@ -4,11 +4,10 @@
 
 ``smollm2``: SmolLM2-135M-Instruct before any training, on the bottom rung of arithmetic and transforms,
 with up to six notes out of a library that begins with worked examples of the same families.
+Nothing is trained after version 0, so all that differs between arms is what lies in the prompt.
 
 ``craft``: the preset of that name, spark in worlds that only trying and reading tell about, with a library
 that begins empty.
-
-Nothing is trained after version 0, so all that differs between arms is what lies in the prompt.
 
 For each seed: the difference of success by intention to treat, errors clustered by problem. Over seeds: the
 mean of those with Student's t at 95% (the seeds are a sample), and with the errors within runs alone (the

@@ -18,6 +18,8 @@ _NOTES: Final = 3
 """Notes at most that others have left."""
 _OTHER_WORLD: Final = 0.15
 """Share of the notes that are about another world."""
+_BESIDE: Final = 0.3
+"""Share of the times that all are: then they are no use, which a reader has to learn too."""
 _WAY: Final = 0.75
 """Share of the notes that tell the way to an item; the others tell of tries, most of which gave nothing."""
 
@@ -51,8 +53,9 @@ def notes(goal: Goal, rng: np.random.Generator) -> list[tuple[str, Tries]]:
     whoever made it would; or a few pairs of base items.
     """
     left: list[tuple[str, Tries]] = []
+    other = 1.0 if rng.random() < _BESIDE else _OTHER_WORLD
     for _ in range(1 + int(rng.integers(_NOTES))):
-        world = goal.world if rng.random() >= _OTHER_WORLD else new_name(breadth(goal.world), rng)
+        world = goal.world if rng.random() >= other else new_name(breadth(goal.world), rng)
         there = tree(world, goal.depth)
         if rng.random() < _WAY:
             depth = goal.depth if rng.random() < 0.5 else 1 + int(rng.integers(goal.depth))
