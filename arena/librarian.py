@@ -184,8 +184,7 @@ class Librarian:
         if isinstance(entry, Archive):
             rows.revisions.append(self.library.archive(entry, organisations))
         elif isinstance(entry, Publication):
-            note, author, shelf = entry.note_id, entry.author, entry.shelf
-            self.library.publish(note, author, entry.round, shelf, organisations).add_to(rows)
+            self.library.publish(entry, organisations).add_to(rows)
         else:
             self.library.write(entry, organisations).add_to(rows)
 

@@ -50,6 +50,8 @@ class Item:
     """Head and branch merged, both sides between markers where they differ."""
     talk: int = 0
     """Reviews, disputes and discussions about it that the agent sees."""
+    outward: tuple[str, ...] = ()
+    """Shelves that the agent may publish it to, public last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,9 @@ def _candidates(library: Library, ask: Ask, max_chars: int) -> Iterator[Item]:
         talk = [n for n in library.threads.talk(name) if library.visible(n, ask.reader)]
         mark = None if branch is None else branch.revision_id
         conflict = None if mark is None else library.conflict(mark)
-        yield Item(library.note(name), library.head(name), why, mark, conflict, len(talk))
+        reader = ask.reader
+        outward = library.outward(name, reader.agent_id, {reader.organisation})
+        yield Item(library.note(name), library.head(name), why, mark, conflict, len(talk), outward)
         # the last word of somebody else, to be answered
         others = [n for n in talk if library.note(n).author != ask.reader.agent_id]
         if others and why != "talk":

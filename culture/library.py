@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from culture.config import LibraryConfig
@@ -31,7 +31,16 @@ from culture.edits import (
 )
 from culture.embedding import Embedder
 from culture.merging import merge
-from culture.publishing import check_move, check_writer, moved_to, moves, said_before, stood_on
+from culture.publishing import (
+    Publication,
+    check_move,
+    check_writer,
+    destinations,
+    moved_to,
+    moves,
+    said_before,
+    stood_on,
+)
 from culture.reading import NOTHING, Reader, label, source
 from culture.records import Citation, Json, Note, Revision
 from culture.replay import head_before, in_order, joined, last_common, verify
@@ -264,30 +273,35 @@ class Library(Reads):
         self._apply(None, row, ())
         return row
 
-    def publish(
-        self, note_id: str, author: str, round: int, shelf: str, organisations: Container[str] = NOTHING
-    ) -> Written:
+    def publish(self, order: Publication, organisations: Container[str] = NOTHING) -> Written:
         """Move a note outward with its history: from an agent's shelf to an organisation's, or to all.
 
         Its owner may, and a member of its organisation; the head stays what it is. The same again gives
         the same. ``organisations``: see :meth:`write`. Raises :class:`LibraryRefused`.
         """
-        page = self._pages.get(note_id)
+        page = self._pages.get(order.note_id)
         if page is None:
-            raise LibraryRefused("unknown_note", f"expected the id of a note, got {note_id!r}")
-        if again := said_before((self._revisions[name] for name in page.moves), author, round, shelf):
+            raise LibraryRefused("unknown_note", f"expected the id of a note, got {order.note_id!r}")
+        if again := said_before((self._revisions[name] for name in page.moves), order):
             return Written(None, (again,), (), None, repeated=True)
         note, head = page.note, self._revisions[page.head]
-        check_move(note, author, shelf, organisations)
-        if not self._shelves.holds(note):
-            raise LibraryRefused("not_in_sight", f"expected a note in sight, got {note_id}; bring it back")
-        if same := self._shelves.same_text(replace(note, shelf=shelf), head.body):
-            raise LibraryRefused("duplicate", f"expected a new text on {shelf}, got that of {min(same)}")
+        check_move(note, head.body, order.author, order.shelf, organisations, self._shelves)
         parents = [page.head, *page.moves[-1:]]  # so a second move has an id of its own
-        evidence = moves(note.shelf, shelf)
-        row = self._row(note, parents, "published", head.body, author, round, head.policy_version, evidence)
+        row = self._row(
+            note, parents, "published", head.body, order.author, order.round, order.policy_version,
+            {**order.evidence, **moves(note.shelf, order.shelf)},
+        )  # fmt: skip
         self._apply(None, row, ())
         return Written(None, (row,), (), None)
+
+    def outward(self, note_id: str, author: str, organisations: Collection[str]) -> tuple[str, ...]:
+        """The shelves that :meth:`publish` would move a note to for ``author``, public last.
+
+        ``organisations``: see :meth:`write`. Raises KeyError.
+        """
+        page = self._page(note_id)
+        body = self._revisions[page.head].body
+        return destinations(page.note, body, author, organisations, self._shelves)
 
     def enforce_budgets(self, round: int) -> list[Revision]:
         """Archive what shelves hold beyond their budgets; the markers made, to be stored as revisions.

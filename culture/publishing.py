@@ -8,10 +8,11 @@ nobody who was just editing the text it had is too late.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from culture.edits import PUBLIC, Archive, Edit, LibraryRefused
 from culture.records import Json, Note, Revision
+from culture.shelves import Shelves
 
 _OUTWARD = {"agent": 0, "org": 1, PUBLIC: 2}
 
@@ -25,6 +26,10 @@ class Publication:
     round: int
     shelf: str
     """Where to: ``org:NAME`` or ``public``."""
+    policy_version: str | None = None
+    """Of the author's that decided so."""
+    evidence: Json = field(default_factory=dict)
+    """Why; the shelves are added to it."""
 
 
 Entry = Edit | Archive | Publication
@@ -45,8 +50,14 @@ def check_writer(shelf: str, author: str, organisations: Container[str]) -> None
         )
 
 
-def check_move(note: Note, author: str, shelf: str, organisations: Container[str]) -> None:
-    """Raise :class:`LibraryRefused` where ``author`` may not move ``note`` to ``shelf``."""
+def check_move(
+    note: Note, body: str, author: str, shelf: str, organisations: Container[str], shelves: Shelves
+) -> None:
+    """Raise :class:`LibraryRefused` where ``author`` may not move ``note`` to ``shelf``.
+
+    What stands on an agent's own shelf is its alone to move, what stands on an organisation's is any
+    member's. ``body`` is what the note shows, ``shelves`` are all notes in sight.
+    """
     if not outward(note.shelf, shelf):
         raise LibraryRefused(
             "shelf",
@@ -55,6 +66,25 @@ def check_move(note: Note, author: str, shelf: str, organisations: Container[str
         )
     for place in (note.shelf, shelf):
         check_writer(place, author, organisations)
+    if not shelves.holds(note):
+        raise LibraryRefused("not_in_sight", f"expected a note in sight, got {note.note_id}; bring it back")
+    if same := shelves.same_text(replace(note, shelf=shelf), body):
+        raise LibraryRefused("duplicate", f"expected a new text on {shelf}, got that of {min(same)}")
+
+
+def destinations(
+    note: Note, body: str, author: str, organisations: Iterable[str], shelves: Shelves
+) -> tuple[str, ...]:
+    """Where :func:`check_move` lets ``author`` move ``note`` to, public last."""
+    mine = frozenset(organisations)
+    found = []
+    for shelf in (*(f"org:{name}" for name in sorted(mine)), PUBLIC):
+        try:
+            check_move(note, body, author, shelf, mine, shelves)
+        except LibraryRefused:
+            continue
+        found.append(shelf)
+    return tuple(found)
 
 
 def outward(old: str, new: str) -> bool:
@@ -86,9 +116,10 @@ def begun(note: Note, history: Sequence[Revision]) -> Note:
     return note if move is None else replace(note, shelf=str(move.evidence["from"]))
 
 
-def said_before(markers: Iterable[Revision], author: str, round: int, shelf: str) -> Revision | None:
+def said_before(markers: Iterable[Revision], order: Publication) -> Revision | None:
     """The marker of the very same move, if it was made already."""
-    same = (r for r in markers if (r.author, r.round, r.evidence["shelf"]) == (author, round, shelf))
+    asked = (order.author, order.round, order.shelf)
+    same = (r for r in markers if (r.author, r.round, r.evidence["shelf"]) == asked)
     return next(same, None)
 
 

@@ -17,6 +17,7 @@ from culture.config import LakeConfig, LibraryConfig
 from culture.edits import MARKERS, Edit, LibraryRefused
 from culture.lake import Lake
 from culture.library import Library
+from culture.publishing import Publication
 from culture.records import Round, RoundRows, Run
 from tests.culture.rows import START, example
 
@@ -91,7 +92,7 @@ def told(steps: Sequence[Step], *, fresh: bool) -> Story:
         if action == "publish" and names:
             name, shelf = names[pick % len(names)], ["org:red", "public"][numbers[0] % 2]
             try:
-                lib.publish(name, author, now, shelf, MEMBERS).add_to(rows)
+                lib.publish(Publication(name, author, now, shelf), MEMBERS).add_to(rows)
             except LibraryRefused as refusal:
                 assert refusal.reason in ("duplicate", "not_in_sight", "not_owner", "shelf")
             continue

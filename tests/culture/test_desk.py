@@ -77,3 +77,14 @@ def test_an_open_book_lies_there() -> None:
     assert desk.book is not None and desk.book.note_id == name and desk.book.unwritten == (1, 2)
     assert desk.outline == lib.head(name)
     assert desk.library_version == lib.version == 1
+
+
+def test_notes_that_the_agent_may_publish_say_where_to() -> None:
+    lib = library()
+    own = lib.write(new("R12=21", shelf="agent:anna")).revision.note_id
+    ours = lib.write(new("R12=2", shelf="org:red", author="ben"), {"red"}).revision.note_id
+    everyones = lib.write(new("R12=12")).revision.note_id
+    there = {own: ("org:red", "public"), ours: ("public",), everyones: ()}
+    assert {i.note.note_id: i.outward for i in set_out(lib, ask(notes=9), 500).items} == there
+    mine = {i.note.note_id: i.outward for i in set_out(lib, ask(BEN, notes=9), 500).items}
+    assert mine == {ours: ("public",), everyones: ()}

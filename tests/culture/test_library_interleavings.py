@@ -77,7 +77,7 @@ class School:
     def _done(self, ask: Ask) -> Written:
         mine = MEMBERS[ask.author]
         if isinstance(ask, Publication):
-            return self.library.publish(ask.note_id, ask.author, ask.round, ask.shelf, mine)
+            return self.library.publish(ask, mine)
         return self.library.write(ask, mine)
 
     def commit(self) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from analysis.git_export import export_git
 from analysis.markdown_export import export_markdown
@@ -16,10 +17,10 @@ from culture.history import blame, library_at
 from culture.library import Library
 from culture.markdown import slug
 from culture.note_views import opened
-from culture.publishing import begun, outward
+from culture.publishing import Publication, begun, outward
 from culture.reading import Reader
 from culture.records import RoundRows
-from tests.culture.histories import STEPS, Step, Story, in_memory, told
+from tests.culture.histories import MEMBERS, STEPS, Step, Story, in_memory, told
 from tests.culture.test_library import new, of
 
 RED = frozenset({"red"})
@@ -74,9 +75,9 @@ def test_a_note_moves_from_its_owner_to_the_organisation_to_everyone() -> None:
     written.add_to(rows)
     name = written.revision.note_id
     assert readers(lib, name) == {"anna"}
-    lib.publish(name, "anna", 2, "org:red", RED).add_to(rows)
+    lib.publish(Publication(name, "anna", 2, "org:red"), RED).add_to(rows)
     assert readers(lib, name) == {"anna", "ben"} and lib.note(name).shelf == "org:red"
-    lib.publish(name, "ben", 2, "public", RED).add_to(rows)
+    lib.publish(Publication(name, "ben", 2, "public"), RED).add_to(rows)
     assert readers(lib, name) == {"anna", "carl"}  # next to its first author
     assert [r.outcome for r in lib.history(name)] == ["head", "published", "published"]
     assert lib.head(name).revision_id == written.revision.revision_id and lib.branches(name) == []
@@ -89,11 +90,60 @@ def test_a_note_moves_from_its_owner_to_the_organisation_to_everyone() -> None:
 def test_the_same_again_is_one_move() -> None:
     lib, rows = library(), RoundRows()
     name = lib.write(new("R1", shelf="agent:anna")).revision.note_id
-    first = lib.publish(name, "anna", 2, "public")
-    again = lib.publish(name, "anna", 2, "public")
+    first = lib.publish(Publication(name, "anna", 2, "public"))
+    again = lib.publish(Publication(name, "anna", 2, "public"))
     assert again.revisions == first.revisions and again.repeated and lib.version == 2
     again.add_to(rows)
     assert rows.revisions == []
+
+
+def test_a_move_says_who_decided_it_and_why() -> None:
+    lib = library()
+    name = lib.write(new("R1", shelf="agent:anna")).revision.note_id
+    said = {"why": "good", "from": "nowhere"}
+    (marker,) = lib.publish(Publication(name, "anna", 2, "public", "solver@3", said)).revisions
+    assert (marker.author, marker.policy_version, marker.body) == ("anna", "solver@3", "R1")
+    assert marker.evidence == {"why": "good", "from": "agent:anna", "shelf": "public"}
+
+
+def test_where_a_note_can_be_published_to_depends_on_who_asks_and_on_what_stands_there() -> None:
+    lib = library(shelf_budget_notes=1, archive_grace_rounds=0)
+    own = lib.write(new("R1", shelf="agent:anna")).revision.note_id
+    org = lib.write(new("R1=1", shelf="org:red"), RED).revision.note_id
+    public = lib.write(new("R2")).revision.note_id
+    assert lib.outward(own, "anna", RED) == ("org:red", "public")
+    assert lib.outward(own, "anna", ()) == ("public",) and lib.outward(own, "ben", RED) == ()
+    assert lib.outward(org, "ben", RED) == ("public",) and lib.outward(org, "carl", {"blue"}) == ()
+    assert lib.outward(public, "anna", RED) == ()
+    lib.write(of(lib, public, "R1"))
+    assert lib.outward(own, "anna", RED) == ("org:red",)
+    lib.write(new("R12", shelf="agent:anna"))
+    (marker,) = lib.enforce_budgets(9)
+    assert marker.note_id == own and lib.outward(own, "anna", RED) == ()
+    with pytest.raises(KeyError):
+        lib.outward("n0", "anna", RED)
+
+
+@given(
+    STEPS,
+    st.sampled_from(["anna", "ben", "carl"]),
+    st.sampled_from(["org:red", "org:blue", "public"]),
+    st.integers(0),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_note_can_be_published_just_where_it_says(
+    steps: list[Step], author: str, shelf: str, pick: int
+) -> None:
+    lib = told(steps, fresh=False).library
+    if not lib.heads():
+        return
+    name = sorted(lib.heads())[pick % len(lib.heads())]
+    there = lib.outward(name, author, MEMBERS)
+    order = Publication(name, author, 99, shelf)
+    if shelf in there:
+        assert lib.publish(order, MEMBERS).outcome == "published" and lib.note(name).shelf == shelf
+    else:
+        reason(lambda: lib.publish(order, MEMBERS))
 
 
 def test_moves_that_are_refused() -> None:
@@ -115,19 +165,19 @@ def test_moves_that_are_refused() -> None:
         (public, "anna", "org:red", RED, "shelf"),
         (public, "anna", "public", RED, "shelf"),
     ]:
-        before = lib.version
-        assert reason(lambda a=(name, author, 2, shelf, member): lib.publish(*a)) == wanted
+        before, order = lib.version, Publication(name, author, 2, shelf)
+        assert reason(lambda a=order, m=member: lib.publish(a, m)) == wanted
         assert lib.version == before
     lib.write(new("R12", shelf="agent:anna"))
     (marker,) = lib.enforce_budgets(9)
-    assert reason(lambda: lib.publish(marker.note_id, "anna", 9, "public")) == "not_in_sight"
+    assert reason(lambda: lib.publish(Publication(marker.note_id, "anna", 9, "public"))) == "not_in_sight"
 
 
 def test_an_edit_of_the_text_before_the_move_is_not_too_late() -> None:
     lib = library()
     name = lib.write(new("R1\nb", shelf="org:red"), RED).revision.note_id
     read = of(lib, name, "R1\nB", author="ben")
-    lib.publish(name, "anna", 2, "public", RED)
+    lib.publish(Publication(name, "anna", 2, "public"), RED)
     assert reason(lambda: lib.write(replace(read, shelf="org:blue"), {"blue"})) == "identity"
     written = lib.write(read)  # a public note needs no member any more
     assert written.outcome == "head" and lib.note(name).shelf == "public"
@@ -138,7 +188,7 @@ def test_an_edit_of_the_text_before_the_move_is_not_too_late() -> None:
 def test_a_shelf_that_a_note_left_may_hold_its_text_again_and_budgets_follow() -> None:
     lib = library(shelf_budget_notes=1, archive_grace_rounds=0)
     first = lib.write(new("R1", shelf="org:red"), RED).revision.note_id
-    lib.publish(first, "anna", 2, "public", RED)
+    lib.publish(Publication(first, "anna", 2, "public"), RED)
     second = lib.write(new("R1", shelf="org:red", index=1), RED).revision.note_id
     assert lib.enforce_budgets(9) == []
     assert reason(lambda: lib.write(new("R1"))) == "duplicate"
@@ -151,7 +201,7 @@ def test_changed_records_of_a_move_are_refused() -> None:
     lib, rows = library(), RoundRows()
     name = lib.write(new("R1", shelf="org:red"), RED)
     name.add_to(rows)
-    lib.publish(name.revision.note_id, "anna", 2, "public", RED).add_to(rows)
+    lib.publish(Publication(name.revision.note_id, "anna", 2, "public"), RED).add_to(rows)
     for evidence in ({}, {"shelf": "org:blue"}, {"shelf": 3}):
         bad = [rows.revisions[0], replace(rows.revisions[1], evidence=evidence)]
         with pytest.raises(ValueError, match="the record was changed"):
@@ -176,10 +226,10 @@ def moved() -> tuple[Story, str]:
     name = written.revision.note_id
     story.close(rows, {})
     rows = RoundRows()
-    story.library.publish(name, "anna", 1, "org:red", RED).add_to(rows)
+    story.library.publish(Publication(name, "anna", 1, "org:red"), RED).add_to(rows)
     story.close(rows, {})
     rows = RoundRows()
-    story.library.publish(name, "ben", 2, "public", RED).add_to(rows)
+    story.library.publish(Publication(name, "ben", 2, "public"), RED).add_to(rows)
     edit: Edit = of(story.library, name, "one\n2", author="carl", round=2)
     story.library.write(edit).add_to(rows)
     story.close(rows, {})
