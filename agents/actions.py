@@ -11,6 +11,7 @@
     chapter 2: When the ones are ten or more, carry.
     merge 1 3: Add the ones, then the tens.
     archive 2: Note 1 says the same.
+    publish organisation 1: It was checked, and it holds.
 
 Numbers name notes on the desk, from 1, those of ``chapter`` a chapter of the book that lies there. Those
 in brackets are cited. :func:`pattern` is a regular expression of what can be done with a desk,
@@ -20,9 +21,9 @@ in brackets are cited. :func:`pattern` is a regular expression of what can be do
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, cast, get_args
 
 Verb = Literal[
     "leave",
@@ -35,6 +36,7 @@ Verb = Literal[
     "chapter",
     "merge",
     "archive",
+    "publish",
 ]
 VERBS: tuple[Verb, ...] = get_args(Verb)
 EDITORS: frozenset[Verb] = frozenset({"merge", "archive"})
@@ -42,13 +44,17 @@ EDITORS: frozenset[Verb] = frozenset({"merge", "archive"})
 Free = Literal["lesson", "strategy", "discussion"]
 FREE: tuple[Free, ...] = get_args(Free)
 """Kinds of notes that ``write`` makes."""
+Place = Literal["organisation", "public"]
+PLACES: tuple[Place, ...] = get_args(Place)
+"""Where ``publish`` moves a note, by who reads it there: fellow members, or everyone."""
 
 SHORTEST = 8
 """Characters of a text at least, so that a model held to the pattern has to say something."""
 MOST_CHAPTERS = 12
 _CHAPTERS = " / "
+_READERS: dict[Place, str] = {"organisation": "your organisation", "public": "everyone"}
 _LINE = re.compile(
-    r"(?P<verb>[a-z]+)(?: (?P<kind>[a-z]+))?(?P<numbers>(?: [0-9]{1,3})*)(?: \[(?P<cited>[0-9 ]*)\])?"
+    r"(?P<verb>[a-z]+)(?: (?P<word>[a-z]+))?(?P<numbers>(?: [0-9]{1,3})*)(?: \[(?P<cited>[0-9 ]*)\])?"
     r"(?:: ?(?P<text>.*))?",
     re.DOTALL,
 )
@@ -71,6 +77,8 @@ class Action:
     """Notes on the desk that the text refers to, beside those that it is done to."""
     text: str = ""
     """Untrusted."""
+    place: Place | None = None
+    """Where ``publish`` moves the note to."""
 
     @property
     def chapters(self) -> tuple[str, ...]:
@@ -81,7 +89,8 @@ class Action:
         """The line; ``parse`` reads the action from it."""
         if self.verb == "leave":
             return self.verb
-        words = [self.verb, *([self.kind] if self.kind else []), *map(str, self.numbers)]
+        word = self.kind or self.place
+        words = [self.verb, *([word] if word else []), *map(str, self.numbers)]
         cited = f" [{' '.join(map(str, self.cited))}]" if self.cited else ""
         return f"{' '.join(words)}{cited}: {self.text}"
 
@@ -94,6 +103,8 @@ class Choices:
     """How many lie on it."""
     chapters: tuple[int, ...] = ()
     """Numbers of the chapters that can be written: none where no book lies there."""
+    outward: Mapping[Place, Sequence[int]] = field(default_factory=dict)
+    """Numbers of the notes that can be published, by where to."""
     verbs: Collection[Verb] = frozenset(VERBS)
     text_chars: int = 240
     """Characters of a text at most."""
@@ -108,7 +119,13 @@ class Choices:
             if (verb in self.verbs or verb == "leave")
             and self.notes >= needed.get(verb, 0)
             and (verb != "chapter" or self.chapters)
+            and (verb != "publish" or self.places)
         ]
+
+    @property
+    def places(self) -> list[Place]:
+        """Where a note can be published, in the order of ``PLACES``."""
+        return [place for place in PLACES if self.outward.get(place)]
 
     @property
     def offered(self) -> list[Verb]:
@@ -124,6 +141,7 @@ def pattern(choices: Choices) -> str:
     """
     number = _any(range(1, choices.notes + 1))
     text = f"[ -~]{{{SHORTEST},{choices.text_chars}}}"
+    moves = "|".join(f"{place} {_any(choices.outward[place])}" for place in choices.places)
     title = "[A-Za-z0-9][A-Za-z0-9 ,.'-]{2,30}"
     forms: dict[Verb, str] = {
         "leave": "leave",
@@ -136,6 +154,7 @@ def pattern(choices: Choices) -> str:
         "chapter": f"chapter {_any(choices.chapters)}{_cites(choices, number)}: {text}",
         "merge": f"merge {number} {number}: {text}",
         "archive": f"archive {number}: {text}",
+        "publish": f"publish ({moves}): {text}",
     }
     return f"({'|'.join(forms[verb] for verb in choices.offered)})"
 
@@ -148,20 +167,24 @@ def parse(text: str, choices: Choices) -> Action:
         raise Malformed(f"expected one of {', '.join(choices.allowed)}, got {text.strip()[:60]!r}")
     if verb not in choices.allowed:
         raise Malformed(f"expected what this desk allows ({', '.join(choices.allowed)}), got {verb!r}")
-    kind = found["kind"]
-    if (verb == "write") != (kind is not None) or (kind is not None and kind not in FREE):
-        raise Malformed(f"expected write and one of {', '.join(FREE)}, got {verb} {kind or ''}".rstrip())
+    word = found["word"]
+    wanted = {"write": FREE, "publish": choices.places}.get(verb, ())
+    if word not in (wanted or (None,)):
+        form = f"{verb} and one of {', '.join(wanted)}" if wanted else f"{verb} without another word"
+        raise Malformed(f"expected {form}, got {verb} {word or ''}".rstrip())
     numbers = tuple(map(int, found["numbers"].split()))
     cited = tuple(dict.fromkeys(map(int, (found["cited"] or "").split())))
     body = (found["text"] or "").strip()
-    _check_numbers(verb, numbers, cited, choices)
+    place = cast("Place", word) if verb == "publish" else None
+    _check_numbers(verb, numbers, cited, choices, place)
     if verb == "leave":
         return Action("leave")
     if not body:
         raise Malformed(f"expected a text after {verb} and a colon, got none")
     if len(body) > choices.text_chars:
         raise Malformed(f"expected at most {choices.text_chars} characters of text, got {len(body)}")
-    action = Action(verb, kind, numbers, cited, body)
+    kind = cast("Free", word) if verb == "write" else None
+    action = Action(verb, kind, numbers, cited, body, place)
     if verb == "outline" and not (
         1 <= len(action.chapters) <= MOST_CHAPTERS
         and all((*action.chapters, body.split(_CHAPTERS)[0].strip()))
@@ -185,11 +208,17 @@ def told(choices: Choices) -> list[str]:
         "chapter": "chapter NUMBER: the text of that chapter of the book",
         "merge": "merge NUMBER NUMBER: one text in the place of those two notes",
         "archive": "archive NUMBER: why nobody needs that note",
+        "publish": ", or ".join(
+            f"publish {place} NUMBER: why {_READERS[place]} should read that note"
+            for place in choices.places
+        ),
     }
     return [lines[verb] for verb in choices.offered]
 
 
-def _check_numbers(verb: str, numbers: Sequence[int], cited: Sequence[int], choices: Choices) -> None:
+def _check_numbers(
+    verb: str, numbers: Sequence[int], cited: Sequence[int], choices: Choices, place: Place | None
+) -> None:
     """Raise Malformed where the numbers are not those of notes or chapters that are there."""
     wanted = {"leave": 0, "write": 0, "outline": 0, "merge": 2}.get(verb, 1)
     if len(numbers) != wanted or len(set(numbers)) < wanted:
@@ -201,6 +230,9 @@ def _check_numbers(verb: str, numbers: Sequence[int], cited: Sequence[int], choi
     strange += [n for n in cited if not 1 <= n <= choices.notes]
     if strange:
         raise Malformed(f"expected numbers of what is on the desk, got {strange[0]}")
+    if place is not None and numbers[0] not in choices.outward[place]:
+        can = ", ".join(map(str, choices.outward[place]))
+        raise Malformed(f"expected a note that can be published to {place} ({can}), got {numbers[0]}")
 
 
 def _any(numbers: Collection[int]) -> str:

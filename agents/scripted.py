@@ -2,7 +2,9 @@
 
 It takes the decisions that a model would be asked for, in the same format, by rules that any reader can
 check: settle what conflicts, dispute what execution refutes, and of the rest one thing at random: say
-whether what was read helped, write a chapter that is missing, begin a book, write down a lesson, or leave.
+whether what was read helped, publish what there is evidence for, write a chapter that is missing, begin a
+book, write down a lesson, or leave. A note that execution confirmed is published to everyone, one that was
+read before a right answer to the organisation.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from agents.actions import Action, Choices
 from culture.books import Book
 from culture.desk import Desk, Item
 from culture.merging import BETWEEN, OURS, THEIRS
+from culture.trust import confirmed
 
 BEGINNING = ("What helps at first", "What helps with more", "What helps with most")
 """Chapters of a book that it begins."""
@@ -74,6 +77,7 @@ def _options(s: Situation) -> list[Action]:
         elif theirs and item.why == "talk" and item.note.kind == "review" and not item.talk:
             agreed = "It went the same way here." if s.solved else "It went another way here."
             found.append(Action("discuss", numbers=(number,), text=agreed))
+    found += _publications(s)
     if s.lesson is None:
         return found
     if s.desk.book is None:
@@ -87,6 +91,19 @@ def _options(s: Situation) -> list[Action]:
         if s.lesson not in body.split("\n"):
             found.append(Action("revise", numbers=(number,), text=f"{body}\n{s.lesson}"))
     found.append(Action("write", "strategy" if s.solved else "lesson", text=s.lesson))
+    return found
+
+
+def _publications(s: Situation) -> list[Action]:
+    """Notes that there is evidence for, each to whom the evidence is good enough for."""
+    found: list[Action] = []
+    for number, item in enumerate(s.desk.items, 1):
+        if number in s.choices.outward.get("public", ()) and confirmed(item.revision.evidence):
+            text = "Execution confirmed all that it says."
+            found.append(Action("publish", numbers=(number,), text=text, place="public"))
+        elif number in s.choices.outward.get("organisation", ()) and item.why == "read" and s.solved:
+            text = "Read before a right answer."
+            found.append(Action("publish", numbers=(number,), text=text, place="organisation"))
     return found
 
 

@@ -78,8 +78,9 @@ class WritingConfig(BaseModel):
     """Who decides: ``model``, the agent's own policy, in the form ``natural``; ``scripted``, rules in its
     place, for policies that write no sentences, such as spark. No unit."""
     verbs: list[Verb] = Field(default=list(VERBS))
-    """What they may do; ``merge`` and ``archive`` are for agents with the role editor. Without ``leave``
-    they leave only where there is nothing else to do. No unit."""
+    """What they may do; ``merge`` and ``archive`` are for agents with the role editor, ``publish`` for who
+    has a note of its own shelf or its organisation's before it (``rollout.shelf``). Without ``leave`` they
+    leave only where there is nothing else to do. No unit."""
     desk: int = Field(default=3, ge=0, le=32)
     """Notes that lie before an agent, in notes."""
     desk_chars: int = Field(default=1500, ge=0, le=1_000_000)

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from agents.actions import EDITORS, Choices, Malformed, parse, pattern, told
+from agents.actions import EDITORS, Choices, Malformed, Place, parse, pattern, told
 from agents.scripted import Situation, decide
 from arena.accounts import account_of
-from arena.entries import Seat, entries_of
+from arena.entries import Seat, entries_of, place_of
 from arena.pools import WorkFailed
 from culture.books import contents
 from culture.desk import Ask, Desk, Item
@@ -23,6 +23,7 @@ from culture.edits import Edit, note_id
 from culture.publishing import Entry
 from culture.records import Attempt, Decision
 from culture.seeds import generator, short_id
+from culture.trust import confirmed
 
 if TYPE_CHECKING:
     from arena.round import Play
@@ -124,7 +125,11 @@ def _choices(play: Play, seat: Seat, desk: Desk) -> Choices:
     if desk.book is not None:
         verbs.discard("outline")  # one book at a time
     chapters = () if desk.book is None else desk.book.unwritten
-    return Choices(len(desk.items), chapters, frozenset(verbs), writing.text_chars)
+    outward: dict[Place, list[int]] = {}
+    for number, item in enumerate(desk.items, 1):
+        for shelf in item.outward:
+            outward.setdefault(place_of(shelf), []).append(number)
+    return Choices(len(desk.items), chapters, outward, frozenset(verbs), writing.text_chars)
 
 
 def _scripted(play: Play, seat: Seat, desk: Desk, choices: Choices) -> Answer:
@@ -179,12 +184,21 @@ def prompt(play: Play, seat: Seat, desk: Desk, choices: Choices) -> str:
         lines += ["This is how it is solved:", *play.quoted(seat.problem.key)]
     lines.append("On your desk:" if desk.items else "Your desk is empty.")
     for number, item in enumerate(desk.items, 1):
-        lines.append(f"Note {number}, a {item.note.kind} by {item.revision.author}{_why(item)}:")
+        told_of = f"a {item.note.kind} by {item.revision.author}{_where(item)}{_why(item)}"
+        lines.append(f"Note {number}, {told_of}:")
         lines += play.quoted(item.conflict or item.revision.body)
     if desk.book is not None:
         lines += ["A book that is being written:", *play.quoted(desk.book.title)]
         lines += play.quoted("\n".join(contents(desk.book)))
     return "\n".join(lines)
+
+
+def _where(item: Item) -> str:
+    """On which shelf a note stands, and whether it was checked, for whoever may publish it."""
+    if not item.outward:
+        return ""
+    where = "on your own shelf" if item.note.shelf.startswith("agent:") else "on your organisation's shelf"
+    return f", {where}, checked and right" if confirmed(item.revision.evidence) else f", {where}"
 
 
 def _why(item: Item) -> str:

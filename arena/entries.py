@@ -1,4 +1,4 @@
-"""What an action asks of the library: notes to write or to revise, and notes to archive."""
+"""What an action asks of the library: notes to write or to revise, to archive or to publish."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
-from agents.actions import Action, Verb
+from agents.actions import Action, Place, Verb
 from arena.accounts import shelf_of
 from arena.state import Known
 from culture.books import outline
 from culture.desk import Desk, Item
-from culture.edits import Archive, Edit, Kind, Target, note_id
-from culture.publishing import Entry
+from culture.edits import PUBLIC, Archive, Edit, Kind, Target, note_id
+from culture.publishing import Entry, Publication
 from culture.records import Agent, Attempt
 
 if TYPE_CHECKING:
@@ -78,9 +78,23 @@ def entries_of(
             merged = replace(edit, citations=_once([*own, *sources]))
             by = {"superseded_by": note_id(play.config.seed, merged)}
             return [merged, *(_archive(seat, name, policy_version, play.round, by) for name in names)]
+        case "publish":
+            (item,) = items
+            shelf = next(shelf for shelf in item.outward if place_of(shelf) == action.place)
+            return [
+                Publication(
+                    item.note.note_id, seat.agent.agent_id, play.round, shelf, policy_version,
+                    {"why": action.text, "read": read},
+                )
+            ]  # fmt: skip
         case _:
             why = {"why": action.text, "read": read}
             return [_archive(seat, items[0].note.note_id, policy_version, play.round, why)]
+
+
+def place_of(shelf: str) -> Place:
+    """Where an agent publishes to when it publishes to ``shelf``."""
+    return "public" if shelf == PUBLIC else "organisation"
 
 
 def _new(

@@ -313,7 +313,7 @@ COMMENT ON COLUMN revisions.parents IS 'Revisions that it was made from: none fo
 COMMENT ON COLUMN revisions.outcome IS 'What the write did: head (the new head), merged or branch (the base had moved), archived (a marker: out of sight until its next head), quarantined (a marker: out of sight until its next head that a re-check confirmed) or published (a marker: on another shelf, the text is its head''s).';
 COMMENT ON COLUMN revisions.body IS 'Text, untrusted.';
 COMMENT ON COLUMN revisions.tokens IS 'Length of the body, in tokens.';
-COMMENT ON COLUMN revisions.evidence IS 'What supports it, as one JSON object; recheck is what execution said of the text, held why a text is kept from readers, reason why a note is in quarantine; of a published one from and shelf: where the note was and is.';
+COMMENT ON COLUMN revisions.evidence IS 'What supports it, as one JSON object; recheck is what execution said of the text, held why a text is kept from readers, reason why a note is in quarantine; of a published one from and shelf: where the note was and is; why, what an agent said that archived or published it.';
 COMMENT ON COLUMN revisions.library_version IS 'Version of the library that this write made.';
 
 CREATE TABLE citations (
@@ -355,8 +355,8 @@ COMMENT ON COLUMN decisions.club IS 'Chapter that the book club talked about; NU
 COMMENT ON COLUMN decisions.read IS 'Revisions that lay on the desk, in the order of their numbers: what was read before writing.';
 COMMENT ON COLUMN decisions.prompt IS 'Prompt that it answered; empty where the scripted policy decided.';
 COMMENT ON COLUMN decisions.completion IS 'The action as it was written, untrusted.';
-COMMENT ON COLUMN decisions.action IS 'What it decided: leave, write, revise, review, dispute, discuss, outline, chapter, merge or archive; NULL where the text was no action.';
-COMMENT ON COLUMN decisions.note_id IS 'Note that was written, or archived; NULL where none was.';
+COMMENT ON COLUMN decisions.action IS 'What it decided: leave, write, revise, review, dispute, discuss, outline, chapter, merge, archive or publish; NULL where the text was no action.';
+COMMENT ON COLUMN decisions.note_id IS 'Note that was written, archived or published; NULL where none was.';
 COMMENT ON COLUMN decisions.outcome IS 'What became of it: written, left, malformed (no action of this desk), refused (by the library) or lost (by the infrastructure).';
 COMMENT ON COLUMN decisions.reason IS 'Why it was malformed, refused or lost; NULL where it was not.';
 

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.actions import VERBS, Choices, parse
+from agents.actions import VERBS, Choices, Place, parse
 from agents.scripted import Situation, decide, settled
 from culture.desk import Ask, Desk, set_out
 from culture.edits import Edit
@@ -81,11 +81,30 @@ def test_it_settles_a_conflict_before_anything_else() -> None:
     assert settled(several) == "a\nb\nc\nd"
 
 
+def test_it_publishes_what_there_is_evidence_for() -> None:
+    lib = library()
+    own = lib.write(new("R12=21", shelf="agent:anna")).revision.note_id
+    outward: dict[Place, list[int]] = {"organisation": [1], "public": [1]}
+
+    def published(found: Desk, **changes: object) -> set[str]:
+        choices = Choices(len(found.items), outward=outward)
+        s = situation(found, lesson=None, choices=choices, **changes)
+        decided = [decide(s, np.random.default_rng(n)) for n in range(30)]
+        return {str(a) for a in decided if a.verb == "publish"}
+
+    assert published(desk(lib)) == set()  # found, not read
+    assert published(desk(lib, own)) == {"publish organisation 1: Read before a right answer."}
+    assert published(desk(lib, own), solved=False) == set()
+    lib.write(of(lib, own, "R12=21 ", author="anna", evidence={"recheck": "confirmed"}))
+    for found in (desk(lib), desk(lib, own)):
+        assert published(found) == {"publish public 1: Execution confirmed all that it says."}
+
+
 @given(st.integers(0, 2**32), st.sets(st.sampled_from(VERBS)), st.booleans(), st.integers(16, 60))
 def test_what_it_decides_can_always_be_done(seed: int, allowed: set[str], solved: bool, chars: int) -> None:
     lib = library()
     name = lib.write(new("R12=21" + "1" * (seed % 40), author="ben")).revision.note_id
     found = desk(lib, name)
-    choices = Choices(len(found.items), (), frozenset(allowed), chars)  # type: ignore[arg-type]
+    choices = Choices(len(found.items), (), {"organisation": [1]}, frozenset(allowed), chars)  # type: ignore[arg-type]
     action = decide(situation(found, choices=choices, solved=solved), np.random.default_rng(seed))
     assert parse(str(action), choices) == action

@@ -102,6 +102,86 @@ def test_a_model_decides_in_the_natural_form(tmp_path: Path) -> None:
         assert about is not None and about[0] > 0
 
 
+def moves(folder: Path) -> list[tuple[str, ...]]:
+    """Every decision to publish that was done: action, agent, policy version, shelves, and why."""
+    with connect(folder) as log:
+        return log.execute(
+            """
+            SELECT d.action, d.agent_id, r.author, d.policy_version, r.policy_version,
+                r.evidence->>'from', r.evidence->>'shelf', r.evidence->>'why',
+                list_contains(d.read, r.parents[1])
+            FROM decisions d JOIN revisions r USING (note_id, round)
+            WHERE d.action = 'publish' AND d.outcome = 'written' AND r.outcome = 'published'
+                AND r.author = d.agent_id
+            """
+        ).fetchall()
+
+
+def test_scripted_agents_publish_what_was_confirmed_from_their_own_shelves(tmp_path: Path) -> None:
+    folder = play(tmp_path / "run", [*SCRIPTED, "rounds=4", "rollout.shelf=own"])
+    check_log(folder)
+    done = moves(folder)
+    assert done
+    for _, agent, author, _, _, old, new, why, lay_there in done:
+        assert (old, new, author, lay_there) == (f"agent:{agent}", "public", agent, True)
+        assert why == "Execution confirmed all that it says."
+    with connect(folder) as log:
+        markers = log.execute("SELECT count(*) FROM revisions WHERE outcome = 'published'").fetchone()
+        assert markers == (len(done),)
+        library = library_at(log, 3)
+        moved = log.execute("SELECT note_id, parents[1] FROM revisions WHERE outcome = 'published'")
+        for note, text in moved.fetchall():
+            assert library.note(note).shelf == "public"
+            assert library.revision(text).evidence["recheck"] == "confirmed"
+            assert library.history(note)[0].outcome == "head"  # its history came along
+        # others read what was private to one before
+        read = log.execute(
+            "SELECT count(*) FROM reads JOIN notes n USING (note_id) WHERE n.shelf LIKE 'agent:%' "
+            "AND reader <> n.author AND arm = 'library'"
+        ).fetchone()
+        assert read is not None and read[0] > 0
+
+
+def test_where_all_notes_are_public_nothing_is_published(scripted: Path) -> None:
+    assert "publish" not in counted(scripted, "action")
+
+
+class Publisher(Writer):
+    """Publishes a note that it may, as far as it may; what it must not, once in a while."""
+
+    def _text(self, r: Request, greedy: bool) -> str:
+        if "Decide what to do" not in r.prompt:
+            return super()._text(r, greedy)
+        self.asked.append(r.prompt)
+        shelves = {"organisation": "on your own shelf", "public": "on your organisation's shelf"}
+        for place, shelf in shelves.items():
+            lines = [x for x in r.prompt.split("\n") if x.startswith("Note ") and shelf in x]
+            if lines and f"publish {place} NUMBER" in r.prompt:
+                return f"publish {place} {lines[0].split()[1].strip(',')}: It helped me."
+        return "publish public 1: It helped me."
+
+
+def test_a_model_publishes_step_by_step_and_only_what_it_may(tmp_path: Path) -> None:
+    engine = Publisher()
+    shelves = ["rounds=4", "rollout.shelf=own", "writing.desk=6"]
+    folder = play(tmp_path / "run", [*SCRIPTED, *shelves], engine=lambda: engine, form="natural")
+    check_log(folder)
+    done = moves(folder)
+    assert {(old.partition(":")[0], new) for _, _, _, _, _, old, new, _, _ in done} == {
+        ("agent", "org:school"), ("org", "public"),
+    }  # fmt: skip
+    assert all(d.startswith("solver@") and d == r for _, _, _, d, r, *_ in done)
+    assert {why for *_, why, _ in done} == {"It helped me."}
+    with connect(folder) as log:
+        rows = log.execute(
+            "SELECT outcome, reason, prompt FROM decisions WHERE outcome IN ('malformed', 'refused')"
+        ).fetchall()
+    assert {outcome for outcome, _, _ in rows} >= {"malformed"}
+    # two publish the same note in the same round
+    assert {reason for outcome, reason, _ in rows if outcome == "refused"} <= {"shelf"}
+    assert all("publish" not in prompt for outcome, _, prompt in rows if outcome == "malformed")
+
+
 def test_what_others_wrote_is_quoted_and_no_turn_can_be_taken(tmp_path: Path) -> None:
     class Hostile(Writer):
         def _text(self, r: Request, greedy: bool) -> str:
