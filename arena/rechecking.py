@@ -15,7 +15,7 @@ from typing import Final, Literal
 from arena.domains.base import Domain, Executor, Rejected
 from arena.domains.claims import Claim, Stated
 from culture.edits import Kind
-from culture.records import Form
+from culture.records import Form, Json
 
 Recheck = Literal["confirmed", "refuted", "unchecked"]
 
@@ -32,6 +32,11 @@ class Checked:
     verdict: Recheck
     detail: str
     """What is wrong with it, or why it could not be checked; empty where it was confirmed."""
+
+    @property
+    def evidence(self) -> Json:
+        """What the text has of it in its evidence."""
+        return {"recheck": self.verdict, **({"detail": self.detail} if self.verdict == "refuted" else {})}
 
 
 def recheck(

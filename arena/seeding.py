@@ -3,7 +3,9 @@
 The folder (``library.seed_from``) is read and checked when a run is made, before anything starts, and what
 was read is kept in the run's folder, so that nothing that happens to the files later changes the run. The
 librarian writes the notes before the first problems, by the author ``import``, with the file and its
-SHA-256 as evidence; the log has them in round 0. Every agent may read the public ones.
+SHA-256 as evidence; the log has them in round 0. Every agent may read the public ones. What they claim is
+executed once, when they are read, and what that gave is kept with them: a note that is refuted begins in
+quarantine, where one of the run's own would be.
 
 A file may say in its front matter what it is; else it is a lesson named by its first heading. Files that
 hold an anchor's problem are refused: what measures a run must not be taught in it.
@@ -17,17 +19,19 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import cast
 
 from agents.population import Population
 from arena.config import RunConfig
-from arena.domains import make_domain
+from arena.domains import Domain, make_domain
 from arena.faults import listed, nearest, shown
 from arena.held_out import HeldOut
+from arena.rechecking import RECHECKED, Checked, recheck
 from arena.run_files import SEEDS
 from arena.run_names import Wrong
+from arena.sandbox import Sandbox
 from arena.yaml_text import YamlError, parse
 from culture.edits import IMPORT, KINDS, PUBLIC, Edit, Kind, LibraryRefused
 from culture.library import Library
@@ -56,6 +60,13 @@ class Seed:
     body: str
     author: str | None
     """Whom the file names as the author."""
+    checked: Checked | None = None
+    """What execution says of it; None where it was not looked at."""
+
+    @property
+    def refuted(self) -> bool:
+        """Whether it is in quarantine from the beginning."""
+        return self.checked is not None and self.checked.verdict == "refuted"
 
     def edit(self, index: int) -> Edit:
         """The note as the library takes it, in round 0, the ``index``-th of all.
@@ -65,6 +76,8 @@ class Seed:
         evidence: Json = {"file": self.file, "sha256": self.sha256}
         if self.author is not None:
             evidence["author"] = self.author
+        if self.checked is not None:
+            evidence |= self.checked.evidence
         owner = self.shelf.removeprefix("agent:") if self.shelf.startswith("agent:") else IMPORT
         return Edit(
             None, None, self.kind, self.domain, self.shelf, self.title, self.body, owner, None, 0,
@@ -95,14 +108,26 @@ def kept(folder: Path) -> list[Seed]:
     """What was put there."""
     if not (folder / SEEDS).exists():
         return []
-    return [Seed(**row) for row in json.loads((folder / SEEDS).read_text(encoding="utf-8"))]
+    rows = json.loads((folder / SEEDS).read_text(encoding="utf-8"))
+    checks = [row.pop("checked", None) for row in rows]
+    return [
+        Seed(**row, checked=None if check is None else Checked(**check))
+        for row, check in zip(rows, checks, strict=True)
+    ]
+
+
+def size(seeds: Sequence[Seed]) -> tuple[int, int]:
+    """The version of a library that begins with ``seeds``, and how many notes of it are in sight."""
+    hidden = sum(seed.refuted for seed in seeds)
+    return len(seeds) + hidden, len(seeds) - hidden
 
 
 def read_folder(folder: Path, config: RunConfig) -> list[Seed]:
     """The notes in a folder and the folders in it, in the order of their names.
 
     Files that do not end in ``.md``, hidden ones and every ``README.md`` are no notes. Raises SeedFault,
-    naming every file that cannot become a note of a run with this configuration.
+    naming every file that cannot become a note of a run with this configuration; what execution refutes can
+    and is marked as ``refuted``.
     """
     if not folder.is_dir():
         raise SeedFault(f"library.seed_from: expected a folder of Markdown files, got {str(folder)!r}")
@@ -127,6 +152,8 @@ def read_folder(folder: Path, config: RunConfig) -> list[Seed]:
             seeds.append(checks.seed(name, path.read_bytes()))
         except _Unfit as unfit:
             faults += [f"{name}: {fault}" for fault in unfit.faults]
+    if not faults and config.library.recheck:
+        seeds = _rechecked(seeds, checks.domains, config)
     faults += checks.shelves(seeds)
     if faults:
         count = f"{len(faults)} problem{'s' * (len(faults) != 1)}"
@@ -141,8 +168,33 @@ def ready(seeds: Sequence[Seed], folder: Path, source: str, overrides: Sequence[
     n = len(seeds)
     lines = [f"{n} note{'s' * (n != 1)} to begin a run of {source} with:"]
     lines += [f"  {count} {kind} about {domain}" for (kind, domain), count in sorted(counts.items())]
+    refuted = [seed for seed in seeds if seed.refuted]
+    if refuted:
+        lines.append(
+            f"execution refutes {len(refuted)} of them, which would begin in quarantine, out of sight:"
+        )
+        lines += [f"  {seed.file}: {seed.checked.detail}" for seed in refuted if seed.checked is not None]
     sets = " ".join(f"--set {shlex.quote(o)}" for o in [*overrides, f"library.seed_from={folder}"])
     return [*lines, f"start it with: python run_arena.py run {shlex.quote(source)} {sets}"]
+
+
+def _rechecked(seeds: Sequence[Seed], domains: Mapping[str, Domain], config: RunConfig) -> list[Seed]:
+    """The notes with what execution says of them. Raises SeedFault where nothing can be executed."""
+    found = list(seeds)
+    with Sandbox(config.sandbox) as sandbox:
+        for name, domain in domains.items():
+            mine = [i for i, s in enumerate(seeds) if s.domain == name and s.kind in RECHECKED]
+            notes = [(seeds[i].kind, seeds[i].body) for i in mine]
+            try:
+                checks = recheck(domain, notes, config.engine.form, sandbox)
+            except RuntimeError as error:
+                raise SeedFault(
+                    f"library.seed_from: expected to execute what the notes about {name} claim, got: "
+                    f"{error}; mend what it names, or write library.recheck: false"
+                ) from error
+            for i, checked in zip(mine, checks, strict=True):
+                found[i] = replace(seeds[i], checked=checked)
+    return found
 
 
 class _Unfit(Exception):
@@ -233,7 +285,7 @@ class _Checks:
         return [
             f"expected at most {budget} notes on the shelf {shelf} (library.shelf_budget_notes), got {n}; "
             "raise it, or take some out"
-            for shelf, n in sorted(Counter(seed.shelf for seed in seeds).items())
+            for shelf, n in sorted(Counter(seed.shelf for seed in seeds if not seed.refuted).items())
             if n > budget
         ]
 

@@ -17,7 +17,7 @@ from arena.config import EvaluationConfig, RunConfig
 from arena.domains import Domain, make_domain
 from arena.domains.base import Anchor, Solution
 from arena.held_out import HeldOut
-from arena.seeding import kept
+from arena.seeding import kept, size
 from culture.lake import Lake
 from culture.records import Attempt, Json, Policy, Problem
 from curricula import Strategy, make_strategy
@@ -97,7 +97,7 @@ class State:
     @classmethod
     def fresh(cls, config: RunConfig, folder: Path) -> State:
         """Before the first round of the run in ``folder``, with the notes that its library begins with."""
-        seeds = len(kept(folder))
+        version, in_sight = size(kept(folder))
         domains = {name: make_domain(name) for name in config.domains}
         return cls(
             config=config,
@@ -112,8 +112,8 @@ class State:
             # without decisions there is no free text to look at
             held_out_texts=HeldOut(domains if config.writing.decisions else {}, config.evaluation.per_cell),
             rehearsal=deque(maxlen=config.learner.solver.rehearsal_rounds),
-            library_version=seeds,
-            library_size=seeds,
+            library_version=version,
+            library_size=in_sight,
         )
 
     @classmethod

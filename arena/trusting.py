@@ -41,9 +41,8 @@ def rechecked(play: Play, edits: Sequence[Entry]) -> list[Entry]:
         if isinstance(checked, Failed):
             play.event("infrastructure", "recheck_lost", edit.author, checked.detail)
         elif checked is not None:
-            evidence["recheck"] = checked.verdict
+            evidence |= checked.evidence
             if checked.verdict == "refuted":
-                evidence["detail"] = checked.detail
                 play.event("solver", "refuted", edit.author, checked.detail)
         found.append(replace(edit, evidence=evidence))
     return found

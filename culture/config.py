@@ -34,7 +34,7 @@ class LibraryConfig(BaseModel):
     seed_from: str | None = None
     """A folder of Markdown files, a note each, that the library begins with; ``null`` begins empty. They
     may say what they are in YAML front matter: ``kind``, ``domain``, ``shelf``, ``author``, ``title``. They
-    are read once, when the run is made. No unit."""
+    are read, and what they claim is executed, once, when the run is made. No unit."""
     max_note_chars: int = Field(default=2000, ge=1, le=60_000)
     """Longest body of a note; a longer one is refused, never cut. In characters."""
     max_title_chars: int = Field(default=120, ge=0, le=1000)

@@ -319,6 +319,15 @@ def test_import_says_what_would_be_the_library(tmp_path: Path) -> None:
         "start it with: python run_arena.py run tiny --set 'domains=[transforms]' "
         f"--set library.seed_from={tmp_path}",
     ]
+    (tmp_path / "c.md").write_text("---\nkind: example\n---\nX41=41")
+    found = ludus("import", str(tmp_path), "tiny", *one)
+    assert found.exit_code == 0 and found.stdout.splitlines()[:5] == [
+        "2 notes to begin a run of tiny with:",
+        "  1 example about transforms",
+        "  1 lesson about transforms",
+        "execution refutes 1 of them, which would begin in quarantine, out of sight:",
+        "  c.md: X41 gives 14, not 41",
+    ]
     (tmp_path / "b.md").write_text("in words")
     message = refused(ludus("import", str(tmp_path), "tiny", *one))
     assert "has 1 problem:" in message and "b.md: expected only characters" in message

@@ -17,7 +17,8 @@ from arena.librarian import Librarian, Reading
 from arena.pools import Pool
 from arena.run import Run
 from arena.run_files import SEEDS
-from arena.seeding import SeedFault, keep, kept, read_folder, seeds_of
+from arena.sandbox import Sandbox
+from arena.seeding import SeedFault, keep, kept, read_folder, seeds_of, size
 from arena.settings import load
 from culture import connect
 from culture.config import LibraryConfig
@@ -170,6 +171,87 @@ def test_a_longer_number_is_another_problem(tmp_path: Path, natural: RunConfig) 
     assert longer not in specs
     write(tmp_path, a_md=f"---\ndomain: arithmetic\n---\n{longer}")
     assert len(read_folder(tmp_path, natural)) == 1
+
+
+# -- what they claim ------------------------------------------------------------------------------------
+CLAIMS = {
+    "a_md": "---\nkind: example\n---\nRS9217=S7129=1279",
+    "b_md": "---\nkind: example\n---\nX41=41",
+    "c_md": "---\nkind: strategy\n---\nR12=21\nRS",
+    "d_md": "---\nkind: lesson\n---\nR12=12\nRS",
+    "e_md": "---\nkind: review\n---\nR34=34",
+}
+
+
+def test_what_they_claim_is_executed_when_they_are_read(tmp_path: Path) -> None:
+    seeds = read_folder(write(tmp_path, **CLAIMS), config(*SMALL))
+    assert [(s.kind, s.checked and s.checked.verdict) for s in seeds] == [
+        ("example", "confirmed"), ("example", "refuted"), ("strategy", "unchecked"), ("lesson", "refuted"),
+        ("review", None),
+    ]  # fmt: skip
+    said = [{k: v for k, v in s.edit(0).evidence.items() if k in ("recheck", "detail")} for s in seeds]
+    assert said == [
+        {"recheck": "confirmed"}, {"recheck": "refuted", "detail": "X41 gives 14, not 41"},
+        {"recheck": "unchecked"}, {"recheck": "refuted", "detail": "R12 gives 21, not 12"}, {},
+    ]  # fmt: skip
+    assert size(seeds) == (7, 3)
+    keep(tmp_path, seeds)
+    assert kept(tmp_path) == seeds
+    unasked = read_folder(tmp_path, config(*SMALL, "library.recheck=false"))
+    assert [s.checked for s in unasked] == [None] * 5 and size(unasked) == (5, 5)
+
+
+def test_a_shelf_need_not_have_room_for_what_is_refuted(tmp_path: Path) -> None:
+    write(tmp_path, **CLAIMS)
+    assert len(read_folder(tmp_path, config(*SMALL, "library.shelf_budget_notes=3"))) == 5
+    told = faults(tmp_path, config(*SMALL, "library.shelf_budget_notes=2"))
+    assert "expected at most 2 notes on the shelf public" in told[1] and "got 3" in told[1]
+
+
+def test_where_nothing_can_be_executed_nothing_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Sandbox, programs: object) -> list[object]:
+        raise RuntimeError("no process")
+
+    monkeypatch.setattr(Sandbox, "run_many", broken)
+    (told,) = faults(write(tmp_path, **CLAIMS), config(*SMALL))
+    assert "claim, got: no process; mend" in told and "library.recheck: false" in told
+
+
+def test_what_is_refuted_begins_in_quarantine_however_often_the_librarian_begins(tmp_path: Path) -> None:
+    run = config(*SMALL)
+    keep(tmp_path, read_folder(write(tmp_path / "seed", **CLAIMS), run))
+    first, second = Librarian(tmp_path, run), Librarian(tmp_path, run)
+    hits = first.read(-1, 9, [reading("anybody", query) for query in ("RS9217=", "X41=", "R12=")])
+    assert {h.body for found in hits for h in found} == {"RS9217=S7129=1279", "R12=21\nRS"}
+    one = first.close_round(-1, 0, [], {})
+    assert one == second.close_round(-1, 0, [], {})
+    assert (one.version, one.size, one.quarantined) == (7, 3, 2)
+    why = [
+        (r.evidence["reason"], r.evidence["detail"]) for r in one.revisions if r.outcome == "quarantined"
+    ]
+    assert why == [("refuted", "X41 gives 14, not 41"), ("refuted", "R12 gives 21, not 12")]
+
+
+def test_a_run_holds_what_it_begins_with_to_the_same_check(tmp_path: Path) -> None:
+    write(tmp_path / "seed", **CLAIMS)
+    arms = 'rollout.arms={"library": 1.0}'
+    folder = play(tmp_path / "run", [f"library.seed_from={tmp_path / 'seed'}", arms, "rounds=2"])
+    check_log(folder)
+    with connect(folder) as log:
+        told = log.execute(
+            "SELECT round, detail FROM events WHERE kind = 'quarantined' AND subject IN "
+            "(SELECT note_id FROM notes WHERE author = 'import')"
+        ).fetchall()
+        assert told == [(0, "refuted")] * 2
+        hidden = "SELECT note_id FROM notes WHERE author = 'import' AND title IN ('b', 'd')"
+        assert log.execute(f"SELECT count(*) FROM reads WHERE note_id IN ({hidden})").fetchone() == (0,)
+        out = log.execute(f"SELECT archived FROM library_at(1) WHERE note_id IN ({hidden})").fetchall()
+        assert out == [(True,)] * 2
+        assert log.execute("SELECT DISTINCT library_version FROM attempts WHERE round = 0").fetchall() == [
+            (7,)
+        ]
 
 
 # -- there and back --------------------------------------------------------------------------------------
