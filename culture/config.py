@@ -55,7 +55,8 @@ class LibraryConfig(BaseModel):
     ``fused``, by both, joined by reciprocal rank fusion. No unit."""
     worth_strength: float = Field(default=0.0, ge=0, le=1)
     """How much a note's estimated worth counts when notes are found: a score is multiplied by
-    exp(strength x worth), the worth shrunken by its uncertainty; 0 leaves it out. Per point of success."""
+    exp(strength x worth), the worth drawn towards that of all notes by its uncertainty; 0 leaves it out.
+    Per point of success."""
     exploration: float = Field(default=0.0, ge=0, le=1)
     """With what probability a place of what is shown goes to the best matching note that few have read,
     whatever matches better, so that new notes get read. A probability, no unit."""

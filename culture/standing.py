@@ -1,9 +1,8 @@
 """How notes stand with their readers: how often they were read lately, and what they seem to be worth.
 
-This is what a library's records do not say. An estimate is drawn towards zero by how uncertain it is: with
-a standard error e and a variance v of true worths between notes the shrunken worth is w v / (v + e^2), the
-posterior mean of a normal prior around zero; v is estimated by moments, as the mean of w^2 - e^2 over all
-notes, no less than zero (Efron and Morris 1973; DerSimonian and Laird 1986).
+This is what a library's records do not say. An estimate of worth is drawn towards what notes are worth in
+common by how uncertain it is (``culture.shrinkage``), and that is what a note without an estimate is taken
+to be worth.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import math
 from collections.abc import Container, Mapping
 
 from culture.records import Json
+from culture.shrinkage import shrink
 
 Worth = tuple[float, float]
 """Points of success (hundredths) that reading a note adds, and the standard error of that."""
@@ -26,7 +26,8 @@ class Standing:
         self._decay = decay
         self._reads: dict[str, float] = {}
         self._estimates: dict[str, Worth] = {}
-        self._variance = 0.0
+        self._worth: dict[str, float] = {}
+        self._usual = 0.0
 
     def count(self, counts: Mapping[str, int]) -> None:
         """Count reads; earlier ones fade."""
@@ -38,29 +39,33 @@ class Standing:
     def estimate(self, worth: Mapping[str, Worth]) -> None:
         """Take up estimates in the place of all earlier ones. Raises ValueError."""
         for name, (points, error) in worth.items():
-            if not (math.isfinite(points) and 0 <= error < math.inf):
+            if not (math.isfinite(points) and 0 < error < math.inf):
                 raise ValueError(
-                    f"expected worth in points and a standard error of 0 or more, got {(points, error)} "
-                    f"of note {name}"
+                    f"expected worth in points and a standard error above 0, got {(points, error)} of note "
+                    f"{name}"
                 )
-        self._estimates = {name: (float(w), float(e)) for name, (w, e) in worth.items()}
-        spread = math.fsum(w * w - e * e for w, e in self._estimates.values())
-        self._variance = max(0.0, spread / max(1, len(worth)))
+        # sorted, since sums depend on their order: a state that is taken up again gives the same worth
+        self._estimates = {name: (float(worth[name][0]), float(worth[name][1])) for name in sorted(worth)}
+        self._worth, self._usual = {}, 0.0
+        if self._estimates:
+            points_of, errors = zip(*self._estimates.values(), strict=True)
+            drawn = shrink(points_of, errors)
+            self._worth = dict(zip(self._estimates, drawn.means, strict=True))
+            self._usual = drawn.mean
 
     def reads(self, name: str) -> float:
         """Reads of a note lately."""
         return self._reads.get(name, 0.0)
 
     def worth(self, name: str) -> float:
-        """The shrunken worth of a note, in points of success; 0 where there is no estimate."""
-        points, error = self._estimates.get(name, (0.0, 0.0))
-        return points * self._variance / (self._variance + error * error) if self._variance else 0.0
+        """The shrunken worth of a note, in points of success; what is usual where it has no estimate."""
+        return self._worth.get(name, self._usual)
 
     def state_dict(self) -> Json:
         """All of it, in JSON types."""
         return {
             "reads": dict(sorted(self._reads.items())),
-            "worth": {name: list(worth) for name, worth in sorted(self._estimates.items())},
+            "worth": {name: list(worth) for name, worth in self._estimates.items()},
         }
 
     def load_state_dict(self, state: Json, known: Container[str]) -> None:

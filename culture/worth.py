@@ -18,6 +18,7 @@ from scipy import stats
 
 from culture.clustered import LEVEL, interval, matched_difference
 from culture.records import Arm
+from culture.shrinkage import shrink
 
 By = Literal["note", "author", "kind", "shelf", "revision"]
 MEASURED: tuple[By, ...] = ("note", "author", "kind", "shelf")
@@ -62,7 +63,7 @@ class Worth:
     q: float | None
     """``p`` corrected for the false discovery rate over the list (Benjamini and Hochberg 1995)."""
     shrunken: float | None
-    """The difference drawn towards the list's mean by how little is known of it, see :func:`shrink`."""
+    """The difference drawn towards the list's mean by how little is known of it: ``culture.shrinkage``."""
     shrunken_error: float | None
     """Standard deviation of ``shrunken``."""
     treated: int
@@ -145,7 +146,7 @@ def _judged(found: Sequence[Worth]) -> list[Worth]:
         for w, e in zip(known, errors, strict=True)
     ]
     qs = stats.false_discovery_control(ps)
-    means, deviations = shrink([w.difference for w in known], errors)
+    drawn = shrink([w.difference for w in known], errors)
     together = 1 - (1 - LEVEL) / len(known)
     judged = {}
     for i, (w, e) in enumerate(zip(known, errors, strict=True)):
@@ -153,26 +154,6 @@ def _judged(found: Sequence[Worth]) -> list[Worth]:
         corrected_low, corrected_high = interval(w.difference, e, w.problems, together)
         judged[w.key] = replace(
             w, low=low, high=high, corrected_low=corrected_low, corrected_high=corrected_high,
-            p=ps[i], q=float(qs[i]), shrunken=means[i], shrunken_error=deviations[i],
+            p=ps[i], q=float(qs[i]), shrunken=drawn.means[i], shrunken_error=drawn.deviations[i],
         )  # fmt: skip
     return [judged.get(w.key, w) for w in found]
-
-
-def shrink(differences: Sequence[float], errors: Sequence[float]) -> tuple[list[float], list[float]]:
-    """Posterior means and standard deviations of effects that scatter normally about a common mean.
-
-    The variance tau^2 between effects is DerSimonian and Laird's (1986, "Meta-analysis in clinical trials",
-    Controlled Clinical Trials 7(3)); given it, mean and effects are those of the normal model (Efron and
-    Morris 1975): m_i = mu + tau^2 / (tau^2 + e_i^2) (d_i - mu). With tau^2 = 0 all are the common mean. The
-    standard deviations are given mu and tau.
-    """
-    d, variance = np.asarray(differences, float), np.asarray(errors, float) ** 2
-    w = 1 / variance
-    fixed = (w * d).sum() / w.sum()
-    scale = w.sum() - (w**2).sum() / w.sum()
-    excess = (w * (d - fixed) ** 2).sum() - (len(d) - 1)
-    tau2 = max(0.0, float(excess / scale)) if scale > 0 else 0.0
-    weights = 1 / (variance + tau2)
-    mu = (weights * d).sum() / weights.sum()
-    kept = tau2 / (tau2 + variance)
-    return [float(x) for x in mu + kept * (d - mu)], [float(x) for x in np.sqrt(kept * variance)]

@@ -13,6 +13,7 @@ from culture.finding import DEPTH, fused
 from culture.library import Library
 from culture.reading import Hit, Query, Reader
 from culture.records import RoundRows
+from culture.shrinkage import shrink
 from culture.vectors import Whole, rounded
 
 ANNA = Reader("anna", "red", ["ben"])
@@ -147,9 +148,9 @@ def test_worth_reorders_what_matches_and_nothing_else() -> None:
     assert shown(lib, "R1=") == ["R1=12", "R1=1"]
     hits = {h.note_id: h.score for h in lib.search("R1=", ANNA, 9, 99)}
     plain = {h.note_id: h.score for h in library_of(lib).search("R1=", ANNA, 9, 99)}
-    shrunken = 20 * 399 / 400
-    assert hits[bad] == pytest.approx(plain[bad] * np.exp(0.1 * shrunken), rel=1e-12)
-    assert hits[good] == pytest.approx(plain[good] * np.exp(-0.1 * shrunken), rel=1e-12)
+    drawn = shrink([-20.0, 20.0, 20.0], [1.0, 1.0, 1.0]).means
+    assert hits[bad] == pytest.approx(plain[bad] * np.exp(0.1 * drawn[1]), rel=1e-12)
+    assert hits[good] == pytest.approx(plain[good] * np.exp(0.1 * drawn[0]), rel=1e-12)
 
 
 def library_of(lib: Library) -> Library:
@@ -165,21 +166,37 @@ def library_of(lib: Library) -> Library:
 def test_uncertain_worth_counts_little() -> None:
     lib = library(worth_strength=0.05)
     sure, unsure = wrote(lib, "R1=1", "R1=2")
-    lib.observe_worth({sure: (6.0, 1.0), unsure: (9.0, 30.0)})
     standing = lib._standing
-    assert standing.worth(sure) == standing.worth(unsure) == 0.0  # no more spread than error: all is chance
+    assert standing.worth(sure) == 0.0
+    lib.observe_worth({sure: (6.0, 1.0), unsure: (9.0, 30.0)})
+    # no more spread than error: all is chance
+    assert standing.worth(sure) == standing.worth(unsure) == pytest.approx(6.0, abs=0.01)
     assert shown(lib, "R1=") == ["R1=1", "R1=2"]
-    lib.observe_worth({sure: (30.0, 1.0), unsure: (40.0, 20.0)})
-    variance = (900 - 1 + 1600 - 400) / 2
-    assert standing.worth(sure) == pytest.approx(30 * variance / (variance + 1))
-    assert standing.worth(unsure) == pytest.approx(40 * variance / (variance + 400))
-    assert standing.worth("n0") == 0.0
+    lib.observe_worth({sure: (-30.0, 1.0), unsure: (40.0, 20.0)})
+    drawn = shrink([-30.0, 40.0], [1.0, 20.0])
+    worth = {sure: drawn.means[0], unsure: drawn.means[1]}
+    assert {n: standing.worth(n) for n in worth} == pytest.approx(worth)
+    assert worth[sure] < -29.9 and worth[unsure] < 35
+
+
+def test_a_note_without_an_estimate_is_taken_to_be_worth_what_is_usual() -> None:
+    lib = library(worth_strength=0.1)
+    worst, new_, best = wrote(lib, "R1=1", "R1=2", "R1=3")
+    plain = {h.note_id: h.score for h in lib.search("R1=", ANNA, 9, 99)}
+    # reading as such costs twenty points, whatever the note
+    lib.observe_worth({worst: (-40.0, 1.0), best: (0.0, 1.0)})
+    assert shown(lib, "R1=") == ["R1=3", "R1=2", "R1=1"]
+    assert lib._standing.worth(new_) == pytest.approx(-20.0)
+    weights = {h.note_id: h.score / plain[h.note_id] for h in lib.search("R1=", ANNA, 9, 99)}
+    assert weights[new_] == pytest.approx(np.exp(-2.0))
+    lib.observe_worth({})
+    assert lib._standing.worth(new_) == lib._standing.worth(best) == 0.0
 
 
 def test_worth_that_cannot_be_is_refused() -> None:
     lib = library()
     (name,) = wrote(lib, "R1")
-    for bad in ((float("nan"), 1.0), (1.0, -1.0), (1.0, float("inf"))):
+    for bad in ((float("nan"), 1.0), (1.0, 0.0), (1.0, -1.0), (1.0, float("inf"))):
         with pytest.raises(ValueError, match="expected worth"):
             lib.observe_worth({name: bad})
     with pytest.raises(KeyError, match="expected the id of a note"):
@@ -203,7 +220,7 @@ def test_past_the_depth_notes_follow_as_they_were() -> None:
     names = wrote(lib, *(f"R1={'5' * i}" for i in range(1, DEPTH + 21)))
     plain = [h.note_id for h in lib.search("R1=", ANNA, 200, 10**6)]
     assert sorted(plain) == sorted(names)
-    lib.observe_worth({plain[-1]: (90.0, 0.1), plain[DEPTH - 1]: (90.0, 0.1)})
+    lib.observe_worth({plain[-1]: (90.0, 0.1), plain[DEPTH - 1]: (90.0, 0.1), plain[0]: (0.0, 0.1)})
     found = [h.note_id for h in lib.search("R1=", ANNA, 200, 10**6)]
     assert found[0] == plain[DEPTH - 1] and found[DEPTH:] == plain[DEPTH:]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from culture import connect
@@ -13,7 +12,7 @@ from culture.config import LakeConfig
 from culture.lake import Lake
 from culture.records import Arm, Attempt, Note, Read, Revision, RoundRows
 from culture.seeds import generator
-from culture.worth import Worth, shrink, worths
+from culture.worth import Worth, worths
 from tests.culture.rows import example
 
 NOTES = 12
@@ -114,24 +113,3 @@ def test_few_problems_have_no_interval(tmp_path: Path) -> None:
     assert found == Worth(
         "note", "n", 1.0, None, None, None, None, None, None, None, None, None, 2, 1, 1
     )  # fmt: skip
-
-
-def test_shrinking_against_hand_worked_values() -> None:
-    # weights 1/0.01; fixed mean 0.1; Q = 8, scale = 200 - 100 = 100; tau^2 = (8 - 1) / 100 = 0.07
-    means, deviations = shrink([-0.1, 0.3], [0.1, 0.1])
-    kept = 0.07 / 0.08
-    assert means == pytest.approx([0.1 - kept * 0.2, 0.1 + kept * 0.2])
-    assert deviations == pytest.approx([(kept * 0.01) ** 0.5] * 2)
-    assert shrink([0.1, 0.12], [0.1, 0.1])[0] == pytest.approx([0.11, 0.11])  # no more scatter than chance
-
-
-def test_shrunken_estimates_are_nearer_the_truth() -> None:
-    rng = generator(0, "shrinking")
-    raw = drawn = 0.0
-    for _ in range(50):
-        truth, errors = rng.normal(0.05, 0.1, 30), rng.uniform(0.05, 0.3, 30)
-        seen = rng.normal(truth, errors)
-        means, _ = shrink(list(seen), list(errors))
-        raw += ((seen - truth) ** 2).sum()
-        drawn += ((np.array(means) - truth) ** 2).sum()
-    assert drawn < 0.5 * raw
