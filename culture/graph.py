@@ -67,11 +67,13 @@ class ReadershipAttributes(TypedDict):
     """Of an edge from a reader to a note."""
 
     weight: int
-    """Reads: attempts of the agent that the note was shown to, in attempts."""
+    """Reads: attempts of the agent that the note was shown to, in attempts; the sum of the next three."""
     library: int
     """Of these in the library arm."""
     placebo: int
     """Of these in the placebo arm."""
+    shuffled: int
+    """Of these in the shuffled arm, whose notes were found for another problem."""
     first_round: int
     last_round: int
 
@@ -139,8 +141,8 @@ def readership(log: duckdb.DuckDBPyConnection, *, round: int | None = None) -> D
     """Edges from agents to the notes that were shown to attempts of theirs, weighted by how many.
 
     Edges have ``ReadershipAttributes``. All agents and notes are nodes. Placebos made of random characters
-    are no notes and left out; a note that served as a placebo was shown all the same, which ``placebo``
-    counts.
+    are no notes and left out. A note that served as a placebo, or that was found for another problem, was
+    read all the same: ``placebo`` and ``shuffled`` count those, ``library`` what was found for its problem.
     """
     graph: Digraph = nx.DiGraph()
     _add_agents(graph, log)
@@ -149,14 +151,20 @@ def readership(log: duckdb.DuckDBPyConnection, *, round: int | None = None) -> D
         """
         SELECT reader, note_id, count(DISTINCT attempt_id),
             count(DISTINCT attempt_id) FILTER (arm = 'library'),
-            count(DISTINCT attempt_id) FILTER (arm = 'placebo'), min(reads.round), max(reads.round)
+            count(DISTINCT attempt_id) FILTER (arm = 'placebo'),
+            count(DISTINCT attempt_id) FILTER (arm = 'shuffled'), min(reads.round), max(reads.round)
         FROM reads SEMI JOIN notes USING (note_id) WHERE reads.round <= ? GROUP BY ALL ORDER BY ALL
         """,
         [_upto(round)],
     ).fetchall()
-    for reader, note, weight, library, placebo, first, last in rows:
+    for reader, note, weight, library, placebo, shuffled, first, last in rows:
         read = ReadershipAttributes(
-            weight=weight, library=library, placebo=placebo, first_round=first, last_round=last
+            weight=weight,
+            library=library,
+            placebo=placebo,
+            shuffled=shuffled,
+            first_round=first,
+            last_round=last,
         )
         graph.add_edge(Node("agent", reader), Node("note", note), **read)
     return graph

@@ -29,9 +29,14 @@ def names() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def log() -> Iterator[duckdb.DuckDBPyConnection]:
-    story, _ = told()
+    story, names = told()
     read = replace(example(Read, 2, 1), note_id="filler", revision_id="filler", reader="carl", round=2)
-    story.rounds[2].reads.append(read)
+    # one attempt was shown a note for another problem, twice: at its start and when it looked something up
+    name = story.library.revision(names["first"]).note_id
+    other = replace(
+        read, note_id=name, revision_id=names["first"], arm="shuffled", attempt_id="other", round=1
+    )
+    story.rounds[2].reads += [read, other, other]
     story.rounds[0].agents += [replace(example(Agent, 0, 1), agent_id=a) for a in ("anna", "carl", "zoe")]
     with in_memory(story) as connection:
         yield connection
@@ -81,9 +86,12 @@ def test_readership(log: duckdb.DuckDBPyConnection, names: dict[str, str]) -> No
     found = graph.readership(log)
     assert edges(found) == {
         (Node("agent", "carl"), note(names["first!"])): {
-            "weight": 3, "library": 2, "placebo": 1, "first_round": 0, "last_round": 0,
+            "weight": 4, "library": 2, "placebo": 1, "shuffled": 1, "first_round": 0, "last_round": 1,
         },
     }  # fmt: skip
+    (data,) = edges(graph.readership(log, round=0)).values()
+    assert (data["weight"], data["shuffled"]) == (3, 0)
+    assert set(data) == set(typing.get_type_hints(graph.ReadershipAttributes))
     assert Node("agent", "zoe") in found and note(names["new!"]) in found
 
 
