@@ -50,6 +50,8 @@ from culture.store import Page
 from culture.threads import UNREAD, Threads
 from culture.trust import confirmed
 
+_Rank = tuple[bool, float, float, int, str]
+
 
 class Library(Reads):
     """Notes, their revisions and branches, and the search over the heads."""
@@ -307,15 +309,16 @@ class Library(Reads):
         """Archive what shelves hold beyond their budgets; the markers made, to be stored as revisions.
 
         The notes of least estimated worth go first, then the least read, notes still in their grace after
-        all others; among equals the one that was written longest ago goes. Afterwards no shelf holds more
-        notes or more tokens than it may.
+        all others; among equals the one that was written longest ago goes. The outline of a book goes right
+        after the last of its chapters that are in sight, and after all else on its shelf while others have
+        some. Afterwards no shelf holds more notes or more tokens than it may.
         """
         markers: list[Revision] = []
         most_notes, most_tokens = self.config.shelf_budget_notes, self.config.shelf_budget_tokens
         for shelf in self._shelves.names():
             if not self._shelves.over(shelf, most_notes, most_tokens):
                 continue
-            for name in sorted(self._shelves.notes(shelf), key=lambda n: self._rank(n, round)):
+            for name in sorted(self._shelves.notes(shelf), key=lambda n: self._turn(n, round)):
                 if not self._shelves.over(shelf, most_notes, most_tokens):
                     break
                 markers.append(self.archive(Archive(name, LIBRARY, None, round)))
@@ -472,8 +475,17 @@ class Library(Reads):
         if page.note.kind not in UNREAD:
             self._finder.drop(page.note.note_id)
 
-    def _rank(self, name: str, round: int) -> tuple[bool, float, float, int, str]:
+    def _turn(self, name: str, round: int) -> tuple[bool, _Rank, bool]:
         """Sorts the notes of a shelf by which is archived first."""
+        note, own = self._pages[name].note, self._rank(name, round)
+        if note.kind != "book":
+            return False, own, False
+        chapters = [c for c in self.threads.chapters(name) if c not in self._archived]
+        elsewhere = any(self._pages[c].note.shelf != note.shelf for c in chapters)
+        return elsewhere, max([own, *(self._rank(c, round) for c in chapters)]), bool(chapters)
+
+    def _rank(self, name: str, round: int) -> _Rank:
+        """Sorts notes by which is kept less, each by itself."""
         head, standing = self._revisions[self._pages[name].head], self._standing
         in_grace = head.round > round - self.config.archive_grace_rounds
         return in_grace, standing.worth(name), standing.reads(name), head.library_version, name

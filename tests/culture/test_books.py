@@ -122,3 +122,98 @@ def test_outlines_and_talk_are_shown_to_nobody_who_solves(library: Library) -> N
 def test_a_book_of_nothing() -> None:
     assert read_outline("") == ("", [])
     assert Book("n", "t", ()).unwritten == ()
+
+
+# -- budgets -------------------------------------------------------------------------------------------
+
+
+def shelved(notes: int) -> Library:
+    return Library(LibraryConfig(shelf_budget_notes=notes, archive_grace_rounds=0), seed=7)
+
+
+def lesson(library: Library, body: str, **changes: Any) -> str:
+    edit = Edit(None, None, "lesson", "sums", "public", body, body, "ben", "s@1", 3)
+    return library.write(replace(edit, **changes)).revision.note_id
+
+
+def test_an_outline_outlives_its_chapters_and_goes_with_the_last() -> None:
+    lib = shelved(3)
+    name = begun(lib)
+    poor, good = chapter(lib, name, 1, "Add them."), chapter(lib, name, 2, "Carry.")
+    plain = [lesson(lib, f"lesson {n}", index=n) for n in range(4)]
+    # the outline is the oldest, and was read by nobody
+    lib.observe_reads({poor: 1, good: 5, plain[0]: 2, plain[1]: 9, plain[2]: 9, plain[3]: 9})
+    assert [m.note_id for m in lib.enforce_budgets(9)] == [poor, plain[0], good, name]
+    assert lib.heads().keys() - lib.archived == set(plain[1:])
+
+
+def test_a_book_stays_whole_where_its_chapters_are_worth_keeping() -> None:
+    lib = shelved(3)
+    name = begun(lib)
+    chapters = [chapter(lib, name, n, f"Chapter {n}.", index=n) for n in (1, 2)]
+    plain = [lesson(lib, f"lesson {n}", index=n) for n in range(3)]
+    lib.observe_reads(dict.fromkeys(chapters, 5))
+    assert {m.note_id for m in lib.enforce_budgets(9)} == set(plain)
+    assert book(lib, name).unwritten == ()
+
+
+def test_an_outline_without_chapters_goes_as_any_other_note() -> None:
+    lib = shelved(2)
+    name = begun(lib)
+    gone = chapter(lib, name, 1, "Add them.")
+    lib.archive(Archive(gone, "ben", None, 3))
+    plain = [lesson(lib, f"lesson {n}", index=n) for n in range(2)]
+    lib.observe_reads(dict.fromkeys(plain, 1))
+    assert [m.note_id for m in lib.enforce_budgets(9)] == [name]
+
+
+def test_chapters_on_another_shelf_keep_their_outline_to_the_last() -> None:
+    lib = shelved(1)
+    name = begun(lib)
+    chapter(lib, name, 1, "Add them.", shelf="agent:ben")
+    read = lesson(lib, "lesson")
+    lib.observe_reads({read: 99})
+    assert [m.note_id for m in lib.enforce_budgets(9)] == [read]
+    # a shelf of nothing but such outlines keeps to its budget all the same
+    other = Edit(None, None, "book", "sums", "public", "B", "B\n\n1. One", "anna", "s@1", 2)
+    second = lib.write(other).revision.note_id
+    mine = chapter(lib, second, 1, "One.", shelf="agent:carl", author="carl")
+    lib.observe_reads({mine: 9})
+    assert [m.note_id for m in lib.enforce_budgets(9)] == [name]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["book", "chapter", "chapter", "lesson"]), st.integers(0, 3),
+                  st.sampled_from(["public", "public", "agent:ben"]), st.integers(0, 3)),
+        max_size=14,
+    ),
+    st.integers(1, 5),
+)  # fmt: skip
+def test_no_budget_takes_an_outline_from_its_chapters_before_all_else(
+    steps: list[tuple[str, int, str, int]], most: int
+) -> None:
+    lib, books, reads = shelved(most), list[str](), dict[str, int]()
+    for n, (kind, of, shelf, count) in enumerate(steps):
+        if kind == "book":
+            edit = Edit(None, None, "book", "sums", shelf, "B", f"B {n}\n\n1. One", "ben", "s@1", n)
+            books.append(lib.write(edit).revision.note_id)
+        elif kind == "chapter" and books:
+            name = chapter(lib, books[of % len(books)], 1, f"text {n}", shelf=shelf, round=n)
+            reads[name] = count
+        else:
+            reads[lesson(lib, f"text {n}", shelf=shelf, round=n)] = count
+    lib.observe_reads(reads)
+    lib.enforce_budgets(99)
+    here = lib.heads().keys() - lib.archived
+
+    def chapters(name: str) -> set[str]:
+        return set(lib.threads.chapters(name)) & here
+
+    for shelf in ("public", "agent:ben"):
+        left = {name for name in here if lib.note(name).shelf == shelf}
+        assert len(left) <= most
+        orphaned = [b for b in books if b in lib.archived and lib.note(b).shelf == shelf and chapters(b)]
+        # what is left are outlines as well, and every chapter of the orphaned stands elsewhere
+        assert not orphaned or all(name in books and chapters(name) for name in left)
+        assert not left & {c for b in orphaned for c in chapters(b)}
