@@ -231,7 +231,9 @@ class LearnerConfig(BaseModel):
     lr: float = Field(default=1e-3, gt=0, le=1)
     """Peak learning rate of AdamW; no unit."""
     final_lr: float = Field(default=1.0, gt=0, le=1)
-    """Learning rate in the last round as a share of ``lr``; it falls linearly with the rounds. No unit."""
+    """Learning rate in the last round as a share of ``lr``; it falls linearly with the rounds. Of weights
+    that start anew (``population.generations``) it starts anew too, and falls to this in their last round.
+    No unit."""
     warmup_steps: int = Field(default=20, ge=0)
     """Optimizer steps over which the learning rate rises from 0, in steps."""
     betas: tuple[float, float] = (0.9, 0.98)

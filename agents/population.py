@@ -301,13 +301,26 @@ class Population:
 
     def since(self, policy: str) -> int:
         """The round in which those who use ``policy`` started with the weights of its version 0."""
+        every = self._renewed(policy)
+        return 0 if every is None else self.round - self.round % every
+
+    def passed(self, policy: str, rounds: int) -> float:
+        """How much of the time that the weights of ``policy`` have is over, from 0 to 1.
+
+        It goes from the round in which they started to the last before they start anew, or to the last of
+        a run of ``rounds``.
+        """
+        first, every = self.since(policy), self._renewed(policy)
+        last = (rounds if every is None else min(rounds, first + every)) - 1
+        return min(1.0, (self.round - first) / max(1, last - first))
+
+    def _renewed(self, policy: str) -> int | None:
+        """Every how many rounds the weights of ``policy`` start anew; None where they never do."""
         generations = self.config.generations
         if generations is None or generations.weights == "inherited":
-            return 0
+            return None
         users = {group.name for group in self.config.groups if group.policy == policy}
-        if generations.groups and not users & set(generations.groups):
-            return 0
-        return self.round - self.round % generations.every
+        return None if generations.groups and not users & set(generations.groups) else generations.every
 
     def successors(self) -> dict[str, str]:
         """Those for whom this round is the last, and who takes the place of each."""

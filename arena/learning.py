@@ -225,8 +225,12 @@ def _batched(
 def _train(play: Play, jobs: Sequence[_Job | None]) -> None:
     """Train all policies that have a batch, at once; a version that is refused changes nothing."""
     wanted = [job for job in jobs if job is not None]
+    passed = {
+        j.parent.policy: play.state.population.passed(j.parent.policy, play.config.rounds) for j in wanted
+    }
     orders = [
-        LearnOrder(j.parent.policy, j.parent.policy_version, j.version, j.path, play.round) for j in wanted
+        LearnOrder(j.parent.policy, j.parent.policy_version, j.version, j.path, passed[j.parent.policy])
+        for j in wanted
     ]
     for job, learned in zip(wanted, play.cluster.learn(orders), strict=True):
         if isinstance(learned, Failed):

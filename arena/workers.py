@@ -113,8 +113,8 @@ class LearnOrder:
     version: str
     batch: str
     """Path in the run's folder."""
-    round: int
-    """Of ``rounds``: what the learning rate falls with."""
+    passed: float
+    """How much of the time of its weights is over, from 0 to 1: what the learning rate falls with."""
 
 
 class LearnerWorker:
@@ -128,7 +128,6 @@ class LearnerWorker:
     def learn(self, order: LearnOrder) -> Learned:
         """Train a version on a stored batch."""
         c = self.config
-        passed = min(1.0, order.round / max(1, c.rounds - 1))
         policy = c.policies[order.policy]
         lr = policy.lr or c.learner.lr
         learn = self.learner.learn
@@ -141,7 +140,7 @@ class LearnerWorker:
             version=order.version,
             path=self.folder / CHECKPOINTS / order.version,
             rows=read_parquet(self.folder / order.batch),
-            lr=lr * (1 - (1 - c.learner.final_lr) * passed),
+            lr=lr * (1 - (1 - c.learner.final_lr) * order.passed),
             vocabulary=vocabulary_for(c, order.policy, self.folder),
             lora=policy.lora,
             first=self.folder / CHECKPOINTS / f"{order.policy}@0",

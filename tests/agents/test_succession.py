@@ -180,6 +180,20 @@ def test_policies_that_start_anew() -> None:
     assert [Population(kept, 0, r).restarting() for r in range(4)] == [[]] * 4
 
 
+def test_the_time_of_weights_goes_from_their_start_to_their_last_round() -> None:
+    made = config(RING, *APART, generations={"every": 3, "groups": ["s"], "weights": "fresh"})
+    whole = [r / 7 for r in range(8)]
+    assert [Population(made, 0, r).passed("spark", 8) for r in range(8)] == [0, 0.5, 1, 0, 0.5, 1, 0, 1]
+    assert [Population(made, 0, r).passed("p", 8) for r in range(8)] == whole
+    kept = config(RING, *APART, generations={"every": 3})
+    assert [p.passed("spark", 8) for p in over(kept, 0, 8)] == whole
+    assert Population(made, 0, 0).passed("spark", 1) == 0
+    brief = config(RING, *APART, generations={"every": 1, "groups": ["s"], "weights": "fresh"})
+    assert [p.passed("spark", 3) for p in over(brief, 0, 3)] == [0, 0, 0]
+    late = config(RING, *APART, generations={"every": 9, "groups": ["s"], "weights": "fresh"})
+    assert [p.passed("spark", 8) for p in over(late, 0, 8)] == whole
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [

@@ -34,6 +34,8 @@ CHANGES = (
 SCHOOL = [
     "rounds=5",
     "rollout.notes_written=4",
+    "learner.final_lr=0.2",
+    "learner.warmup_steps=0",
     "population.topology={kind: small_world, degree: 4, rewire: 0}",
     "population.groups=[{name: author, count: 2, roles: [proposer], policy: proposer}, "
     "{name: pupil, count: 4, roles: [solver], policy: solver, organisation: 'house-{n}', "
@@ -127,6 +129,21 @@ def test_a_new_generation_starts_from_version_0(school: Path) -> None:
     assert old == [(0,)]
     assert rows(school, "SELECT count(*) FROM policies WHERE policy = 'proposer' AND version > 0 "
                 "AND batch_id IS NULL") == [(0,)]  # fmt: skip
+
+
+def test_the_learning_rate_of_a_new_generation_starts_anew(school: Path) -> None:
+    def rates(policy: str) -> dict[int, float]:
+        found = rows(
+            school,
+            f"SELECT DISTINCT round, learning_rate FROM updates WHERE policy = '{policy}' ORDER BY 1",
+        )
+        assert len(found) == len(dict(found))
+        return dict(found)
+
+    lr = read_config(school).learner.lr
+    falling = {r: lr * (1 - 0.8 * r / 4) for r in range(5)}
+    assert rates("solver") == pytest.approx({0: lr, 1: 0.2 * lr, 2: lr, 3: 0.2 * lr, 4: lr})
+    assert rates("proposer") == pytest.approx({r: falling[r] for r in rates("proposer")})
 
 
 def test_teachers_write_for_those_who_come(school: Path) -> None:
