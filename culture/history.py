@@ -8,7 +8,7 @@ connection has (``culture/macros.sql``), and as the log's own snapshots: ``conne
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Literal, cast
@@ -20,6 +20,7 @@ from culture.loading import Log, load_library, query
 from culture.merging import Merge, alignment, merge
 from culture.records import Json, Revision
 from culture.replay import ancestors, last_common
+from culture.threads import UNREAD
 
 
 class NoSuchRound(LookupError):
@@ -157,12 +158,13 @@ def committed(log: Log) -> int:
     return int(last)
 
 
-def library_at(log: Log, round: int) -> Library:
+def library_at(log: Log, round: int, *, unread: Collection[str] = UNREAD) -> Library:
     """The whole library as it was at the end of a round, with the reads that were counted by then.
 
     It is the library that the run had when it committed the round: writing to it is what the run would have
     done next, and changes nothing in the log. Its search is by BM25, whatever the run's is, so that the
-    past can be looked at where no model is. Raises NoSuchRound where ``round`` is not committed.
+    past can be looked at where no model is. ``unread``: kinds of notes that it does not find; the run has
+    the ones that are the default. Raises NoSuchRound where ``round`` is not committed.
     """
     last = committed(log)
     rounds = query(log, "SELECT state FROM rounds WHERE round = ?", [round]).column("state").to_pylist()
@@ -171,6 +173,6 @@ def library_at(log: Log, round: int) -> Library:
     (run,) = query(log, "SELECT seed, config FROM runs").to_pylist()
     config = LibraryConfig.model_validate(json.loads(run["config"])["library"])
     by_words = config.model_copy(update={"search": "bm25"})
-    library = load_library(log, by_words, int(run["seed"]), round=round)
+    library = load_library(log, by_words, int(run["seed"]), round=round, unread=unread)
     library.load_state_dict(cast("Json", json.loads(rounds[0])["library"]))
     return library

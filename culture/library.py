@@ -63,12 +63,15 @@ class Library(Reads):
         seed: int,
         count_tokens: Callable[[str], int] = len,
         embedder: Embedder | None = None,
+        unread: Collection[str] = UNREAD,
     ) -> None:
         """``count_tokens`` measures bodies for the ``tokens`` columns; characters by default.
 
-        ``embedder``: for a search by meaning. Raises ValueError where the configuration needs one.
+        ``embedder``: for a search by meaning. ``unread``: kinds of notes that no search finds. Raises
+        ValueError where the configuration needs an embedder and there is none.
         """
         super().__init__(config, seed, count_tokens, embedder)
+        self._unread = unread
         self._version = 0
         self._merges: dict[str, str] = {}
         self._archived: set[str] = set()
@@ -465,14 +468,14 @@ class Library(Reads):
     def _show(self, page: Page) -> None:
         note, place = page.note, source(page.note)
         self._shelves.put(note, place, self._revisions[page.head])
-        if note.kind in UNREAD:
+        if note.kind in self._unread:
             return
         labels = [label(note.domain, place), label(None, place)]
         self._finder.put(note.note_id, self._indexed(note.note_id), labels)
 
     def _hide(self, page: Page) -> None:
         self._shelves.drop(page.note, source(page.note), self._revisions[page.head])
-        if page.note.kind not in UNREAD:
+        if page.note.kind not in self._unread:
             self._finder.drop(page.note.note_id)
 
     def _turn(self, name: str, round: int) -> tuple[bool, _Rank, bool]:

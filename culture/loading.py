@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 import duckdb
@@ -15,6 +15,7 @@ from culture.embedding import Embedder
 from culture.lake import Lake
 from culture.library import Library
 from culture.records import Citation, Note, Revision
+from culture.threads import UNREAD
 
 ROWS_TOGETHER = 20_000
 """Revisions that are read at once."""
@@ -36,13 +37,14 @@ def load_library(
     embedder: Embedder | None = None,
     *,
     round: int | None = None,
+    unread: Collection[str] = UNREAD,
 ) -> Library:
     """The library whose records are in ``log``, as of the version that it shows.
 
-    ``round``: only those of rounds up to this one. Raises ValueError where records are missing, or were
-    changed.
+    ``round``: only those of rounds up to this one. ``unread``: kinds of notes that no search finds. Raises
+    ValueError where records are missing, or were changed.
     """
-    library = Library(config, seed=seed, embedder=embedder)
+    library = Library(config, seed=seed, embedder=embedder, unread=unread)
     told = "SELECT * FROM notes WHERE round <= coalesce(?, round) ORDER BY rowid"
     counted = "SELECT count(*) AS n FROM citations WHERE round <= coalesce(?, round)"
     (citations,) = query(log, counted, [round]).column("n").to_pylist()

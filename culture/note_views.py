@@ -17,7 +17,6 @@ from culture import books
 from culture.history import committed, diff, library_at
 from culture.library import Library
 from culture.records import Revision
-from culture.search import Index
 
 Row = dict[str, object]
 
@@ -171,14 +170,9 @@ class Past:
 
     def search(self, query: str, chosen: Mapping[str, str]) -> list[Row]:
         """Notes in sight that share a term with ``query``, best first; ``chosen`` is by field."""
-        names = self.in_sight()
-        texts = {name: f"{self.library.note(name).title}\n{self.library.head(name).body}" for name in names}
-        index = Index(self.library.config.max_query_terms, texts.__getitem__)
-        for name, text in texts.items():
-            index.put(name, text, ["in sight"])
         return [
             {**self.about(name), "score": score, "body": self.library.head(name).body}
-            for name, score in index.ranked(query, ["in sight"], first=len(names) + 1)
+            for name, score in self.library.matches(query)
             if all(value in self._of(name, field) for field, value in chosen.items())
         ]
 
@@ -217,7 +211,9 @@ class Past:
 def opened(log: duckdb.DuckDBPyConnection, round: int | None) -> Past:
     """The library as of ``round``, the last committed one where it is None. Raises NoSuchRound."""
     at = committed(log) if round is None else round
-    library = library_at(log, at)
+    library = library_at(
+        log, at, unread=()
+    )  # whoever looks into a library looks for talk and books as well
     return Past(log, at, library, _unambiguous(_ids(library)))
 
 

@@ -128,21 +128,23 @@ class Index:
         """Whether the text under ``key`` contains ``term``."""
         return self._counted(self._current[key]).count(term) > 0
 
-    def ranked(self, query: str, labels: Sequence[str], first: int = 32) -> Iterator[tuple[str, float]]:
+    def ranked(
+        self, query: str, labels: Sequence[str] | None, first: int = 32
+    ) -> Iterator[tuple[str, float]]:
         """Keys and scores of texts that share a term with ``query`` and carry one of ``labels``.
 
-        Best first, equal scores by key. ``first``: how many texts to fetch before fetching more; it
-        changes the work done, never the order.
+        Best first, equal scores by key. ``labels``: None is all texts. ``first``: how many texts to fetch
+        before fetching more; it changes the work done, never the order.
         """
         terms = self.terms(query)
-        places = self._places.seen(labels)
+        places = frozenset(range(len(self._sizes))) if labels is None else self._places.seen(labels)
         seen = sum(self._sizes[place] for place in places)
         if not terms or not seen:
             return
         q, must = tantivy.Query, tantivy.Occur.Must
         wanted = q.boolean_query([(tantivy.Occur.Should, self._containing(term)) for term, _ in terms])
         limit, share = first, seen / len(self._keys)
-        if len(places) <= FEW_PLACES or share < SMALL_SHARE:
+        if labels is not None and (len(places) <= FEW_PLACES or share < SMALL_SHARE):
             wanted = q.boolean_query([(must, wanted), (must, self._within(places))])
         else:
             # Tantivy finds the best of all texts by skipping whole blocks, of some texts it cannot.

@@ -64,6 +64,13 @@ class Reads:
         """What :meth:`search` finds for each query, in order."""
         return [self._search(query) for query in queries]
 
+    def matches(self, query: str) -> Iterator[tuple[str, float]]:
+        """Notes in sight that share a term with ``query``, whoever may read them, and their BM25 scores.
+
+        Best first, equal scores by note id; of worth and reputation nothing.
+        """
+        return self._finder.index.ranked(query, None, first=len(self._finder.index) + 1)
+
     def placebo(
         self,
         hits: Sequence[Hit],

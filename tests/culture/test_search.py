@@ -60,6 +60,23 @@ def test_only_texts_with_a_label_are_found() -> None:
     assert found(index, "R1", ()) == []
 
 
+def test_all_texts_are_found_whatever_their_labels_in_one_order() -> None:
+    index = Held(12)
+    for n in range(200):
+        index.put(f"n{n}", f"R1 {'x' * (n % 3)}", [f"label {n}"] if n % 7 else [])
+    index.drop("n3")
+    labels = [f"label {n}" for n in range(200)]
+    found = list(index.ranked("R1", None, first=5))
+    assert len(found) == 199 and [k for k, _ in found if int(k[1:]) % 7] == [
+        k for k, _ in index.ranked("R1", labels)
+    ]
+    assert (
+        found
+        == sorted(found, key=lambda hit: (-hit[1], hit[0]))
+        == list(index.ranked("R1", None, first=500))
+    )
+
+
 def test_equal_scores_are_ordered_by_key_past_every_fetch() -> None:
     index = Held(12)
     keys = [f"n{i:03}" for i in range(150)]
