@@ -313,8 +313,8 @@ class Library(Reads):
 
         The notes of least estimated worth go first, then the least read, notes still in their grace after
         all others; among equals the one that was written longest ago goes. The outline of a book goes right
-        after the last of its chapters that are in sight, and after all else on its shelf while others have
-        some. Afterwards no shelf holds more notes or more tokens than it may.
+        after the last of its chapters, and while some are in sight on other shelves after all else on its
+        own. Afterwards no shelf holds more notes or more tokens than it may.
         """
         markers: list[Revision] = []
         most_notes, most_tokens = self.config.shelf_budget_notes, self.config.shelf_budget_tokens
