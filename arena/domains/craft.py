@@ -197,19 +197,19 @@ class Craft(Domain):
         return f"World {goal.world}, depth {goal.depth}, item {goal.index + 1}{recipes}"
 
     def mutate(self, spec: str, rng: np.random.Generator) -> str:
-        """In four of five cases the same world: a deeper goal, another or a less deep one, or with a page
+        """In nine of ten cases the same world: a deeper goal, another or a less deep one, or with a page
         where there was none and the other way round; else the same goal in another world."""
         goal = read_spec(spec)
         world, depth, broad = goal.world, goal.depth, breadth(goal.world)
         index, page = goal.index, goal.page
         move = rng.random()
-        if held_out(world) or move < 0.2:
+        if held_out(world) or move < 0.1:
             world = new_name(broad, rng)
             while world == goal.world:
                 world = new_name(broad, rng)
-        elif move < 0.6 and depth < MAX_DEPTH:
+        elif move < 0.4 and depth < MAX_DEPTH:
             depth, index = depth + 1, int(rng.integers(broad))
-        elif move < 0.75 and depth > 1:
+        elif move < 0.65 and depth > 1:
             depth, index = depth - 1, int(rng.integers(broad))
         elif move < 0.9:
             index = (index + 1 + int(rng.integers(broad - 1))) % broad
