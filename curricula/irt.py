@@ -1,0 +1,123 @@
+"""Computerised adaptive testing as a curriculum: ask where an answer tells most about the ability.
+
+Two-parameter logistic model, P = 1/(1 + exp(-a(θ - b))), on the scale of log difficulty: b of a problem
+lies about the log of its difficulty. The information of an answer about θ is a²P(1-P), highest where b
+= θ (Lord 1980, Applications of item response theory; catsim, De Rizzo Meneghetti & Aquino Junior 2017,
+arXiv 1707.03012). The discrimination a and the ability θ of today's solvers are the most probable ones
+given recent attempts, which fade with ``half_life``. The scale is the domain's difficulty, so it serves
+to choose problems, and not to compare runs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from culture.records import Attempt, Problem
+from curricula.base import Candidate, Floats, register
+from curricula.config import CurriculumConfig
+from curricula.kernels import information
+from curricula.sections import IrtConfig
+from curricula.selecting import Selecting, counts, difficulties
+
+_LEAST = 0.1
+"""Logits for one natural-log unit: no fitted discrimination is below it."""
+
+
+def fit(places: Floats, solved: Floats, tried: Floats, config: IrtConfig) -> tuple[float, float]:
+    """The most probable (a, θ) given counts at places (n,) in log difficulty.
+
+    In the intercept c = a(θ - m), m the mean place, and a, log-likelihood and priors are concave.
+    """
+    middle = float((places * tried).sum() / tried.sum())
+    x = places - middle
+    spread = np.array([config.discrimination * config.ability_spread, config.discrimination_spread])
+    prior = np.array([0.0, config.discrimination])
+
+    def loss(at: Floats) -> tuple[float, Floats]:
+        logit = at[0] - at[1] * x
+        off = (at - prior) / spread
+        value = (tried * np.logaddexp(0, logit) - solved * logit).sum() + 0.5 * (off**2).sum()
+        slope = tried * expit(logit) - solved
+        return float(value), np.array([slope.sum(), -(slope * x).sum()]) + off / spread
+
+    best = minimize(loss, prior, jac=True, method="L-BFGS-B", bounds=[(None, None), (_LEAST, None)]).x
+    return float(best[1]), middle + float(best[0] / best[1])
+
+
+def item_places(
+    places: Floats, solved: Floats, tried: Floats, a: float, ability: float, spread: float
+) -> Floats:
+    """The most probable b (n,) of problems placed about ``places`` with standard deviation ``spread``.
+
+    The slope of the log-posterior falls with b, so bisection finds its zero.
+    """
+    reach = a * tried * spread**2
+    low, high = places - reach, places + reach
+    for _ in range(60):
+        middle = (low + high) / 2
+        slope = -a * (solved - tried * expit(a * (ability - middle))) - (middle - places) / spread**2
+        low, high = np.where(slope > 0, middle, low), np.where(slope > 0, high, middle)
+    return np.asarray((low + high) / 2)
+
+
+@register
+class Irt(Selecting):
+    """Problems that tell most about what today's solvers can do."""
+
+    name: ClassVar[str] = "irt"
+    least_attempts: ClassVar[int] = 1
+
+    def __init__(self, config: CurriculumConfig, domains: Sequence[str]) -> None:
+        super().__init__(config.asking, domains)
+        self._config = config.irt
+        self._fitted: dict[str, tuple[float, float]] = {}
+
+    def fitted(self, domain: str) -> tuple[float, float]:
+        """a, in logits for a natural-log unit of difficulty, and θ, in natural-log units of difficulty."""
+        curve = self._curves[domain]
+        if not curve:
+            return self._config.discrimination, math.log(self._asking.start(domain))
+        if domain not in self._fitted:
+            self._fitted[domain] = fit(*curve.counts(), self._config)
+        return self._fitted[domain]
+
+    def frontier(self, domain: str) -> float:
+        """exp θ: the difficulty at which one half succeeds, at least ``minimum_target``."""
+        return max(math.exp(self.fitted(domain)[1]), self._asking.minimum_target)
+
+    def target(self, domain: str) -> float:
+        """The frontier, where information is highest, within the bounds of other strategies' targets."""
+        return self._bounded(domain, self.frontier(domain))
+
+    def score(self, candidates: Sequence[Candidate]) -> Floats:
+        """a²P(1-P) at the ability (n,), from 0 to a²/4; never NaN.
+
+        Where a problem lies is estimated from its difficulty and its attempts.
+        """
+        found = np.zeros(len(candidates))
+        for domain in self._domains:
+            at = [i for i, c in enumerate(candidates) if c.domain == domain]
+            if at:
+                mine = [candidates[i] for i in at]
+                a, ability = self.fitted(domain)
+                places = np.log(np.maximum(difficulties(mine), self._asking.minimum_target))
+                b = item_places(places, *counts(mine), a, ability, self._config.item_spread)
+                found[at] = information(a, expit(a * (ability - b)))
+        return found
+
+    def _priority(self, items: Sequence[Candidate]) -> Floats:
+        return self.score(items)
+
+    def _learned(self, domain: str, new: Sequence[Problem], tries: Sequence[Attempt]) -> None:
+        self._fitted.pop(domain, None)
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        """See :class:`curricula.base.Strategy`."""
+        self._fitted = {}
+        super().load_state_dict(state)
