@@ -123,10 +123,12 @@ def _drawn(points: Floats, most: int, n: int, rng: np.random.Generator) -> Float
     # Half a second to import, which only runs that fit a mixture are to pay.
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
+    from threadpoolctl import threadpool_limits
 
     seed = int(rng.integers(2**31))
     fits = []
-    with warnings.catch_warnings():
+    # One thread: matrices are tiny, and the last digit must not depend on how many cores there are.
+    with warnings.catch_warnings(), threadpool_limits(1):
         # Of many equal difficulties fewer clusters come than were asked for; AIC then prefers fewer.
         warnings.simplefilter("ignore", ConvergenceWarning)
         for count in range(2, most + 1):

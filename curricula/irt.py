@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import expit
 
 from culture.records import Attempt, Problem
@@ -27,26 +26,46 @@ from curricula.selecting import Selecting, counts, difficulties
 
 _LEAST = 0.1
 """Logits for one natural-log unit: no fitted discrimination is below it."""
+_SMALL = 1e-9
+"""Logits: a step that changes nothing any more."""
 
 
 def fit(places: Floats, solved: Floats, tried: Floats, config: IrtConfig) -> tuple[float, float]:
     """The most probable (a, θ) given counts at places (n,) in log difficulty.
 
-    In the intercept c = a(θ - m), m the mean place, and a, log-likelihood and priors are concave.
+    In the intercept c = a(θ - m), m the mean place, and a, log-likelihood and priors are concave, so that
+    Newton's steps, halved where they go too far, end at the one maximum.
     """
     middle = float((places * tried).sum() / tried.sum())
-    x = places - middle
-    spread = np.array([config.discrimination * config.ability_spread, config.discrimination_spread])
+    design = np.stack([np.ones(len(places)), middle - places])
+    precision = (
+        1 / np.array([config.discrimination * config.ability_spread, config.discrimination_spread]) ** 2
+    )
     prior = np.array([0.0, config.discrimination])
 
-    def loss(at: Floats) -> tuple[float, Floats]:
-        logit = at[0] - at[1] * x
-        off = (at - prior) / spread
-        value = (tried * np.logaddexp(0, logit) - solved * logit).sum() + 0.5 * (off**2).sum()
-        slope = tried * expit(logit) - solved
-        return float(value), np.array([slope.sum(), -(slope * x).sum()]) + off / spread
+    def loss(at: Floats) -> float:
+        logit = at @ design
+        own = (precision * (at - prior) ** 2).sum() / 2
+        return float((tried * np.logaddexp(0, logit) - solved * logit).sum() + own)
 
-    best = minimize(loss, prior, jac=True, method="L-BFGS-B", bounds=[(None, None), (_LEAST, None)]).x
+    def climbed(at: Floats, free: list[int]) -> Floats:
+        for _ in range(100):
+            p = expit(at @ design)
+            slope = design @ (tried * p - solved) + precision * (at - prior)
+            curvature = (design * (tried * p * (1 - p))) @ design.T + np.diag(precision)
+            step = np.zeros(2)
+            step[free] = np.linalg.solve(curvature[np.ix_(free, free)], slope[free])
+            before = loss(at)
+            while loss(at - step) > before and np.abs(step).max() > _SMALL:
+                step /= 2
+            at = at - step
+            if np.abs(step).max() <= _SMALL:
+                break
+        return at
+
+    best = climbed(prior, [0, 1])
+    if best[1] < _LEAST:
+        best = climbed(np.array([0.0, _LEAST]), [0])
     return float(best[1]), middle + float(best[0] / best[1])
 
 
@@ -79,12 +98,19 @@ class Irt(Selecting):
         self._fitted: dict[str, tuple[float, float]] = {}
 
     def fitted(self, domain: str) -> tuple[float, float]:
-        """a, in logits for a natural-log unit of difficulty, and θ, in natural-log units of difficulty."""
+        """a, in logits for a natural-log unit of difficulty, and θ, in natural-log units of difficulty.
+
+        θ is at most ``reach`` beyond anything tried, as other frontiers are.
+        """
         curve = self._curves[domain]
         if not curve:
             return self._config.discrimination, math.log(self._asking.start(domain))
         if domain not in self._fitted:
-            self._fitted[domain] = fit(*curve.counts(), self._config)
+            places, solved, tried = curve.counts()
+            a, ability = fit(places, solved, tried, self._config)
+            margin = math.log(self._asking.reach)
+            ability = min(max(ability, float(places[0]) - margin), float(places[-1]) + margin)
+            self._fitted[domain] = (a, ability)
         return self._fitted[domain]
 
     def frontier(self, domain: str) -> float:

@@ -18,22 +18,21 @@ import numpy as np
 from culture.records import Attempt, Json, Problem
 from curricula.base import Candidate, Floats, register
 from curricula.config import CurriculumConfig
-from curricula.sampler import Ints, evenly, ranks
+from curricula.sampler import Ints, evenly
 from curricula.selecting import Remembering, rates
 from curricula.similarity import Memory, edit_similarity, nearest_distance
 
 
 def centred_ranks(shares: Floats, low: float, high: float) -> Floats:
-    """Ranks of one problem's shares solved by policy (m,), clipped to low and high, from -1/2 to 1/2.
+    """Ranks of each problem's shares solved by policy (n, m), clipped to low and high, from -1/2 to 1/2.
 
     Ties share their mean rank; a policy without attempts (NaN) is in the middle. PATA-EC, Wang et al. 2020.
     """
-    known = ~np.isnan(shares)
-    found = np.zeros(len(shares))
-    if known.sum() > 1:
-        place = ranks(np.clip(shares[known], low, high))
-        found[known] = 0.5 - (place - 1) / (len(place) - 1)
-    return found
+    clipped = np.clip(shares, low, high)  # NaN is above, below and equal to nothing
+    below = (clipped[:, None, :] < clipped[:, :, None]).sum(axis=2)
+    above = (clipped[:, None, :] > clipped[:, :, None]).sum(axis=2)
+    others = (~np.isnan(shares)).sum(axis=1, keepdims=True) - 1
+    return np.where(np.isnan(shares), 0.0, (below - above) / (2 * np.maximum(others, 1)))
 
 
 @register
@@ -95,16 +94,13 @@ class Poet(Remembering):
             return 1 - edit_similarity(one, other)
         policies = sorted({name for shares in (*one, *other) for name in shares})
         a, b = (
-            np.array(
-                [
-                    centred_ranks(
-                        np.array([shares.get(p, np.nan) for p in policies], dtype=np.float64),
-                        self._config.low,
-                        self._config.high,
-                    )
-                    for shares in side
-                ],
-            ).reshape(len(side), len(policies))
+            centred_ranks(
+                np.array(
+                    [[shares.get(p, np.nan) for p in policies] for shares in side], dtype=np.float64
+                ).reshape(len(side), len(policies)),
+                self._config.low,
+                self._config.high,
+            )
             for side in (one, other)
         )
         squares = ((a[:, None, :] - b[None, :, :]) ** 2).sum(axis=2)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -58,23 +59,30 @@ def bleu_similarity(one: Sequence[str], other: Sequence[str]) -> Floats:
     return np.where(none, 0.0, np.exp(logs).mean(axis=0))
 
 
+@lru_cache(maxsize=100_000)
+def _grams(text: str, order: int) -> tuple[tuple[str, int], ...]:
+    """The n-grams of a text, each with how often it is there before, so that no two are the same."""
+    seen = Counter[str]()
+    found = []
+    for gram in (text[i : i + order] for i in range(len(text) - order + 1)):
+        found.append((gram, seen[gram]))
+        seen[gram] += 1
+    return tuple(found)
+
+
 def _matches(one: Sequence[str], other: Sequence[str], order: int) -> Floats:
     """For each pair of texts the n-grams in both, each as often as in the one that has it less, (n, m)."""
-    grams = [Counter(t[i : i + order] for i in range(len(t) - order + 1)) for t in (*one, *other)]
-    vocabulary: dict[str, int] = {}
-    for found in grams:
-        for gram in found:
-            vocabulary.setdefault(gram, len(vocabulary))
-    total = np.zeros((len(one), len(other)))
-    # min(a, b) is the number of t from 1 on with a >= t and b >= t: one product of matrices for each t.
-    for least in range(1, max((max(g.values(), default=0) for g in grams), default=0) + 1):
-        at = [
-            (row, vocabulary[g]) for row, found in enumerate(grams) for g, n in found.items() if n >= least
-        ]
-        rows, columns = (np.array(x, dtype=np.int64) for x in zip(*at, strict=True))
-        held = csr_array((np.ones(len(rows)), (rows, columns)), shape=(len(grams), len(vocabulary)))
-        total += (held[: len(one)] @ held[len(one) :].T).toarray()
-    return total
+    columns: dict[tuple[str, int], int] = {}
+    held = []
+    for texts in (one, other):
+        grams = [_grams(text, order) for text in texts]
+        at = [columns.setdefault(gram, len(columns)) for found in grams for gram in found]
+        held.append((at, np.repeat(np.arange(len(texts)), [len(found) for found in grams])))
+    a, b = (
+        csr_array((np.ones(len(at)), (rows, at)), shape=(len(texts), max(len(columns), 1)))
+        for texts, (at, rows) in zip((one, other), held, strict=True)
+    )
+    return np.asarray((a @ b.T).toarray())
 
 
 SIMILARITIES: Final[dict[Literal["edit", "bleu"], Similarity]] = {
@@ -95,12 +103,14 @@ def repetition(texts: Sequence[str], earlier: Sequence[str], similarity: Similar
     if len(everything) == 1:
         return np.ones(1)
     # Sorted, since which of equally near clusters are joined first depends on the order.
+    different = sorted(set(everything))
+    place = {text: i for i, text in enumerate(different)}
+    found = similarity(different, different)
+    alike = np.maximum(np.minimum((found + found.T) / 2, 1.0), 0.0)
+    np.fill_diagonal(alike, 1.0)
     order = sorted(range(len(everything)), key=everything.__getitem__)
-    ordered = [everything[i] for i in order]
-    alike = similarity(ordered, ordered)
-    distance = 1 - (alike + alike.T) / 2
-    np.fill_diagonal(distance, 0.0)
-    joined = linkage(squareform(np.maximum(distance, 0.0), checks=False), method="average")
+    at = [place[everything[i]] for i in order]
+    joined = linkage(squareform(1 - alike[np.ix_(at, at)], checks=False), method="average")
     labels = np.empty(len(everything), dtype=np.int64)
     labels[order] = fcluster(joined, cut, criterion="distance")
     sizes = np.bincount(labels)
