@@ -47,7 +47,7 @@ class Progress:
         above = np.clip(np.searchsorted(known, places), 0, len(known) - 1)
         below = np.maximum(above - 1, 0)
         nearer = np.abs(known[below] - places) <= np.abs(known[above] - places)
-        return np.asarray(shares[np.where(nearer, below, above)])
+        return np.asarray(shares[np.where(nearer, below, above)], dtype=np.float64)
 
     def add(self, places: Floats, shares: Floats, round: int) -> None:
         """A round's problems, after forgetting the oldest; their progress is against earlier rounds."""

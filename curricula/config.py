@@ -18,7 +18,7 @@ from curricula.sections import (
     AskingConfig,
     AzrConfig,
     BanditConfig,
-    IrtConfig,
+    IrtTargetedConfig,
     LadderConfig,
     LearnabilityConfig,
     LearningProgressConfig,
@@ -41,7 +41,7 @@ __all__ = [
     "AzrConfig",
     "BanditConfig",
     "CurriculumConfig",
-    "IrtConfig",
+    "IrtTargetedConfig",
     "LadderConfig",
     "LearnabilityConfig",
     "LearningProgressConfig",
@@ -58,7 +58,7 @@ __all__ = [
 
 SHIPPED = frozenset(
     {
-        "accel", "alp_gmm", "azr", "bandit", "hint_regret", "irt", "ladder", "learnability",
+        "accel", "alp_gmm", "azr", "bandit", "hint_regret", "irt_targeted", "ladder", "learnability",
         "learning_progress", "map_elites", "max_mc", "paired", "plr", "poet", "population_regret", "r_zero",
         "robust_plr", "spice", "triangle", "uniform",
     }
@@ -105,8 +105,8 @@ class CurriculumConfig(Section):
     """Settings of the strategy ``poet``."""
     map_elites: MapElitesConfig = MapElitesConfig()
     """Settings of the strategy ``map_elites``."""
-    irt: IrtConfig = IrtConfig()
-    """Settings of the strategy ``irt``."""
+    irt_targeted: IrtTargetedConfig = IrtTargetedConfig()
+    """Settings of the strategy ``irt_targeted``."""
     bandit: BanditConfig = BanditConfig()
     """Settings of the strategy ``bandit``."""
     settings: dict[str, JsonValue] = Field(default_factory=dict)

@@ -1,7 +1,8 @@
 """Hint regret: what the library makes of a problem, success with it less success without, floored at 0.
 
-SPADE (2026) scores environments so, with and without a hint. Here the hint is what the library finds, and
-which attempts have it is drawn by lot, so the difference is an effect and no selection.
+SPADE (Liu et al. 2026, arXiv 2608.19197) scores environments so, with and without a hint that their
+writer gives. Here the hint is what the library finds, and which attempts have it is drawn by lot, so
+the difference is an effect and no selection.
 """
 
 from __future__ import annotations

@@ -295,7 +295,7 @@ class MapElitesConfig(SharesConfig):
     """Cells along each measure."""
 
 
-class IrtConfig(Section):
+class IrtTargetedConfig(Section):
     """Item response theory, with the logarithm of the difficulty as an item's prior place."""
 
     discrimination: Positive = 2.0

@@ -14,9 +14,6 @@ from typing import Any, Final, Literal
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.sparse import csr_array
-from scipy.spatial.distance import squareform
 
 from culture.records import Json
 from curricula.base import Floats
@@ -72,6 +69,8 @@ def _grams(text: str, order: int) -> tuple[tuple[str, int], ...]:
 
 def _matches(one: Sequence[str], other: Sequence[str], order: int) -> Floats:
     """For each pair of texts the n-grams in both, each as often as in the one that has it less, (n, m)."""
+    from scipy.sparse import csr_array
+
     columns: dict[tuple[str, int], int] = {}
     held = []
     for texts in (one, other):
@@ -97,6 +96,10 @@ def repetition(texts: Sequence[str], earlier: Sequence[str], similarity: Similar
     Clusters come of average linkage of the distances 1 - similarity, joined up to ``cut``: with nothing
     ``earlier`` the repetition penalty of R-Zero (Huang et al. 2025, arXiv 2508.05004, section 3.2).
     """
+    # SciPy is half a second and 30 MiB, which only runs that look for clusters are to pay.
+    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import squareform
+
     if not texts:
         return np.zeros(0)
     everything = [*texts, *earlier]

@@ -104,5 +104,5 @@ def test_state_survives_json_and_knows_its_strategies():
 
 
 def test_it_needs_as_many_attempts_as_its_strategies():
-    assert bandit(["uniform", "irt"]).least_attempts == 1
+    assert bandit(["uniform", "irt_targeted"]).least_attempts == 1
     assert bandit(["uniform", "plr"]).least_attempts == 2

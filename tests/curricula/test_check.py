@@ -19,7 +19,10 @@ VARIANTS = {
     "population_regret, policies": ("population_regret", {"population_regret": {"by": "policy"}}),
     "poet, solvers": ("poet", {"poet": {"novelty": "solvers", "population": 12, "admitted": 4}}),
     "alp_gmm, small window": ("alp_gmm", {"alp_gmm": {"window": 20, "memory": 30}}),
-    "bandit of many": ("bandit", {"bandit": {"strategies": ["azr", "irt", "ladder", "poet", "plr"]}}),
+    "bandit of many": (
+        "bandit",
+        {"bandit": {"strategies": ["azr", "irt_targeted", "ladder", "poet", "plr"]}},
+    ),
     "mixture": ("plr", {"by_domain": {"b": "learning_progress"}}),
     "mixture with a bandit": ("ladder", {"by_domain": {"a": "bandit"}}),
     "small buffers": ("triangle", {"asking": {"buffer_size": 5}}),

@@ -128,9 +128,13 @@ def test_names_that_are_used():
     plain = CurriculumConfig(strategy="plr", by_domain={"a": "azr", "b": "plr"})
     assert set(plain.used()) == {"plr", "azr"}
     drawn = CurriculumConfig.model_validate(
-        {"strategy": "ladder", "by_domain": {"a": "bandit"}, "bandit": {"strategies": ["irt", "plr"]}}
+        {
+            "strategy": "ladder",
+            "by_domain": {"a": "bandit"},
+            "bandit": {"strategies": ["irt_targeted", "plr"]},
+        }
     )
-    assert set(drawn.used()) == {"ladder", "bandit", "irt", "plr"}
+    assert set(drawn.used()) == {"ladder", "bandit", "irt_targeted", "plr"}
     unused = CurriculumConfig.model_validate({"bandit": {"strategies": ["later", "plugged in"]}})
     assert set(unused.used()) == {"learnability"}
 

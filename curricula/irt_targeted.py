@@ -15,13 +15,12 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import expit
 
 from culture.records import Attempt, Problem
 from curricula.base import Candidate, Floats, register
 from curricula.config import CurriculumConfig
 from curricula.kernels import information
-from curricula.sections import IrtConfig
+from curricula.sections import IrtTargetedConfig
 from curricula.selecting import Selecting, counts, difficulties
 
 _LEAST = 0.1
@@ -30,7 +29,12 @@ _SMALL = 1e-9
 """Logits: a step that changes nothing any more."""
 
 
-def fit(places: Floats, solved: Floats, tried: Floats, config: IrtConfig) -> tuple[float, float]:
+def _logistic(logits: Floats) -> Floats:
+    """1/(1 + exp(-x)) (n,), without overflow."""
+    return (1 + np.tanh(logits / 2)) / 2
+
+
+def fit(places: Floats, solved: Floats, tried: Floats, config: IrtTargetedConfig) -> tuple[float, float]:
     """The most probable (a, θ) given counts at places (n,) in log difficulty.
 
     In the intercept c = a(θ - m), m the mean place, and a, log-likelihood and priors are concave, so that
@@ -50,7 +54,7 @@ def fit(places: Floats, solved: Floats, tried: Floats, config: IrtConfig) -> tup
 
     def climbed(at: Floats, free: list[int]) -> Floats:
         for _ in range(100):
-            p = expit(at @ design)
+            p = _logistic(at @ design)
             slope = design @ (tried * p - solved) + precision * (at - prior)
             curvature = (design * (tried * p * (1 - p))) @ design.T + np.diag(precision)
             step = np.zeros(2)
@@ -80,21 +84,21 @@ def item_places(
     low, high = places - reach, places + reach
     for _ in range(60):
         middle = (low + high) / 2
-        slope = -a * (solved - tried * expit(a * (ability - middle))) - (middle - places) / spread**2
+        slope = -a * (solved - tried * _logistic(a * (ability - middle))) - (middle - places) / spread**2
         low, high = np.where(slope > 0, middle, low), np.where(slope > 0, high, middle)
     return np.asarray((low + high) / 2)
 
 
 @register
-class Irt(Selecting):
+class IrtTargeted(Selecting):
     """Problems that tell most about what today's solvers can do."""
 
-    name: ClassVar[str] = "irt"
+    name: ClassVar[str] = "irt_targeted"
     least_attempts: ClassVar[int] = 1
 
     def __init__(self, config: CurriculumConfig, domains: Sequence[str]) -> None:
         super().__init__(config.asking, domains)
-        self._config = config.irt
+        self._config = config.irt_targeted
         self._fitted: dict[str, tuple[float, float]] = {}
 
     def fitted(self, domain: str) -> tuple[float, float]:
@@ -134,7 +138,7 @@ class Irt(Selecting):
                 a, ability = self.fitted(domain)
                 places = np.log(np.maximum(difficulties(mine), self._asking.minimum_target))
                 b = item_places(places, *counts(mine), a, ability, self._config.item_spread)
-                found[at] = information(a, expit(a * (ability - b)))
+                found[at] = information(a, _logistic(a * (ability - b)))
         return found
 
     def _priority(self, items: Sequence[Candidate]) -> Floats:

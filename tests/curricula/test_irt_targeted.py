@@ -7,8 +7,8 @@ from scipy.special import expit
 
 from culture.seeds import generator
 from curricula import Fresh
-from curricula.config import IrtConfig
-from curricula.irt import fit, item_places
+from curricula.config import IrtTargetedConfig
+from curricula.irt_targeted import fit, item_places
 from curricula.simulate import Simulation
 from tests.curricula.strategies import made, solved, tell
 
@@ -19,14 +19,17 @@ X = np.linspace(0, 4, 41)
 def test_many_attempts_tell_ability_and_discrimination(a, ability):
     tried = np.full(41, 400.0)
     found = fit(
-        X, generator(0, "irt").binomial(400, expit(a * (ability - X))).astype(float), tried, IrtConfig()
+        X,
+        generator(0, "irt_targeted").binomial(400, expit(a * (ability - X))).astype(float),
+        tried,
+        IrtTargetedConfig(),
     )
     assert found == pytest.approx((a, ability), rel=0.06)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_fit_is_the_most_probable_pair(seed):
-    rng, config = generator(seed, "irt"), IrtConfig()
+    rng, config = generator(seed, "irt_targeted"), IrtTargetedConfig()
     tried = rng.integers(1, 9, size=7).astype(float)
     solved_ = rng.binomial(tried.astype(int), 0.5).astype(float)
     x = rng.uniform(0, 3, size=7)
@@ -45,7 +48,7 @@ def test_the_fit_is_the_most_probable_pair(seed):
 
 
 def test_success_that_rises_with_difficulty_gives_no_negative_discrimination():
-    a, ability = fit(X, np.where(X > 2, 50.0, 0.0), np.full(41, 50.0), IrtConfig())
+    a, ability = fit(X, np.where(X > 2, 50.0, 0.0), np.full(41, 50.0), IrtTargetedConfig())
     assert a == 0.1 and math.isfinite(ability)
 
 
@@ -61,7 +64,7 @@ def test_a_problem_lies_where_its_attempts_move_it():
 
 
 def test_information_is_highest_at_the_ability():
-    strategy = made("irt", irt={"item_spread": 1e-6})
+    strategy = made("irt_targeted", irt_targeted={"item_spread": 1e-6})
     tell(
         strategy, 0, {f"p{i}": (d, k, 400) for i, (d, k) in enumerate([(2.0, 352), (4.0, 200), (8.0, 48)])}
     )
@@ -78,7 +81,7 @@ def test_information_is_highest_at_the_ability():
 
 def test_targets_are_at_the_ability_whatever_the_stretch():
     asking = {"stretch": 3.0, "spread": 0.0, "fresh_share": 1, "mutate_share": 0, "replay_share": 0}
-    strategy = made("irt", asking=asking)
+    strategy = made("irt_targeted", asking=asking)
     assert strategy.request(1, generator(0, "r")) == [Fresh("a", 4.0)]
     tell(strategy, 0, {"easy": (4.0, 40, 40), "hard": (16.0, 0, 40)})
     (request,) = strategy.request(1, generator(0, "r"))
@@ -86,13 +89,13 @@ def test_targets_are_at_the_ability_whatever_the_stretch():
 
 
 def test_the_ability_is_not_placed_beyond_the_reach_of_what_was_tried():
-    strategy = made("irt", asking={"reach": 1.5})
+    strategy = made("irt_targeted", asking={"reach": 1.5})
     tell(strategy, 0, {f"p{i}": (4.0, 50, 50) for i in range(9)})
     assert strategy.frontier("a") == pytest.approx(6.0)
 
 
 def test_it_follows_the_solver():
-    strategy, simulation, ability, gaps = made("irt"), Simulation(4), 4.0, []
+    strategy, simulation, ability, gaps = made("irt_targeted"), Simulation(4), 4.0, []
     for round in range(60):
         ability = ability * 1.07 if round < 40 else 3.0
         strategy.observe(
