@@ -69,7 +69,7 @@ class AlpGmm(Remembering):
         self._progress = {d: Progress(max(config.alp_gmm.memory, config.alp_gmm.window)) for d in domains}
 
     def _places(self, candidates: Sequence[Candidate]) -> Floats:
-        return np.log(np.maximum(difficulties(candidates), self._asking.minimum_target))
+        return np.asarray(np.log(np.maximum(difficulties(candidates), self._asking.minimum_target)))
 
     def score(self, candidates: Sequence[Candidate]) -> Floats:
         """Absolute learning progress (n,), from 0 to 1: 0 before there is anything to compare with.

@@ -232,7 +232,8 @@ class AlpGmmConfig(Section):
     window: Annotated[int, Field(ge=10)] = 250
     """Latest problems, in each domain, that the mixture is fitted to, and that must be known before."""
     memory: Count = 1000
-    """Problems, in each domain, among which the nearest earlier one is looked for."""
+    """Problems of earlier rounds, in each domain, among which the nearest is looked for; at least
+    ``window``."""
 
 
 class LearningProgressConfig(Section):
