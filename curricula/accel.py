@@ -26,6 +26,7 @@ class Accel(Remembering):
     """Replays of problems of high regret, and variations of those."""
 
     name: ClassVar[str] = "accel"
+    fades: ClassVar[bool] = False
 
     def __init__(self, config: CurriculumConfig, domains: Sequence[str]) -> None:
         section = config.accel

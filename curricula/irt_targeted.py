@@ -128,7 +128,8 @@ class IrtTargeted(Selecting):
     def score(self, candidates: Sequence[Candidate]) -> Floats:
         """a²P(1-P) at the ability (n,), from 0 to a²/4; never NaN.
 
-        Where a problem lies is estimated from its difficulty and its attempts.
+        Where a problem lies is estimated from its difficulty and its attempts, which fade: those of long
+        ago were made by solvers of another ability.
         """
         found = np.zeros(len(candidates))
         for domain in self._domains:
@@ -137,7 +138,9 @@ class IrtTargeted(Selecting):
                 mine = [candidates[i] for i in at]
                 a, ability = self.fitted(domain)
                 places = np.log(np.maximum(difficulties(mine), self._asking.minimum_target))
-                b = item_places(places, *counts(mine), a, ability, self._config.item_spread)
+                age = np.array([(self._now or 0) - c.last_round for c in mine], dtype=np.float64)
+                solved, tried = 0.5 ** (age / self._asking.half_life) * np.array(counts(mine))
+                b = item_places(places, solved, tried, a, ability, self._config.item_spread)
                 found[at] = information(a, _logistic(a * (ability - b)))
         return found
 

@@ -27,6 +27,7 @@ class MapElites(Remembering):
     """Variations of the most learnable problem in each cell of an archive."""
 
     name: ClassVar[str] = "map_elites"
+    fades: ClassVar[bool] = False
 
     def __init__(self, config: CurriculumConfig, domains: Sequence[str]) -> None:
         """Raises ValueError where pyribs is not installed."""

@@ -19,6 +19,8 @@ from curricula.selecting import Remembering, counts
 class Replaying(Remembering):
     """New problems and replays, without variations."""
 
+    fades: ClassVar[bool] = False
+
     def __init__(self, config: CurriculumConfig, section: PlrConfig, domains: Sequence[str]) -> None:
         new = 1 - section.replay_share
         shares = SharesConfig(fresh_share=new, mutate_share=0.0, replay_share=section.replay_share)

@@ -40,6 +40,7 @@ class Poet(Remembering):
     """Variations of a population of problems that are new and neither too easy nor too hard."""
 
     name: ClassVar[str] = "poet"
+    fades: ClassVar[bool] = False
 
     def __init__(self, config: CurriculumConfig, domains: Sequence[str]) -> None:
         super().__init__(config.asking, domains, shares=config.poet)

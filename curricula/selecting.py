@@ -3,8 +3,7 @@
 A strategy says what a problem is worth; here is the rest. Problems are kept in a buffer for each domain.
 Parents and replays are drawn from it by rank (:mod:`curricula.sampler`), and fresh problems are asked for
 about ``stretch`` times the frontier, where :class:`~curricula.frontier.SuccessCurve` crosses
-``target_success``. :class:`Remembering` ranks a problem by what it was worth when last attempted, as
-Prioritized Level Replay does.
+``target_success``. :class:`Remembering` ranks a problem by what it was worth when last attempted.
 """
 
 from __future__ import annotations
@@ -233,7 +232,13 @@ class Selecting(ABC):
 
 
 class Remembering(Selecting):
-    """Priority is what a problem was worth when it was last attempted."""
+    """Priority is what a problem was worth when it was last attempted, and less the longer ago that was.
+
+    What solvers could do then is not what they can do now: worth fades with ``half_life``. Where it does
+    not ``fades``, as in Prioritized Level Replay, staleness alone brings problems back.
+    """
+
+    fades: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -251,7 +256,13 @@ class Remembering(Selecting):
         return self.score(attempted)
 
     def _priority(self, items: Sequence[Candidate]) -> Floats:
-        return np.array([self._worths[c.domain].get(c.problem_id, np.nan) for c in items], dtype=np.float64)
+        worths = np.array(
+            [self._worths[c.domain].get(c.problem_id, np.nan) for c in items], dtype=np.float64
+        )
+        if not self.fades:
+            return worths
+        age = [(self._now or 0) - c.last_round for c in items]
+        return worths * 0.5 ** (np.array(age, dtype=np.float64) / self._asking.half_life)
 
     def _learned(self, domain: str, new: Sequence[Problem], tries: Sequence[Attempt]) -> None:
         attempted = self._attempted(domain, new, tries)

@@ -40,6 +40,16 @@ def test_the_buffer_keeps_what_is_worth_most():
     }
 
 
+@pytest.mark.parametrize(("name", "first"), [("azr", "now"), ("max_mc", "then")])
+def test_worth_fades_but_not_where_stale_problems_are_brought_back(name, first):
+    asking = {**GREEDY, "fresh_share": 0, "mutate_share": 0, "replay_share": 1, "half_life": 1.0}
+    strategy = made(name, asking=asking, max_mc={**GREEDY, "replay_share": 1})
+    tell(strategy, 0, {"then": (3.0, 1, 4)})
+    tell(strategy, 1, {"now": (3.0, 2, 4)})
+    assert strategy.state_dict()["domains"]["a"]["worths"] == {"then": 0.75, "now": 0.5}
+    assert [strategy.request(1, generator(0, "r", i))[0].problem_id for i in range(9)] == [first] * 9
+
+
 @pytest.mark.parametrize("name", ["azr", "plr", "map_elites"])
 def test_fresh_problems_may_be_left_to_proposers(name):
     strategy = made(name, asking={"targeted": False})
