@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from agents.actions import VERBS, Verb
 from agents.config import CLIPPED, EngineConfig, LearnerConfig, PolicyConfig, WarmUpConfig
 from agents.population import Population, PopulationConfig, PopulationError
+from arena.curriculum_faults import curriculum_faults
 from arena.domains import make_domain
 from arena.faults import listed, nearest
 from arena.sandbox import SandboxConfig
@@ -293,11 +294,8 @@ class RunConfig(BaseModel):
         problems += _writing_faults(self)
         if len(set(self.domains)) < len(self.domains):
             problems.append(f"domains: expected each once, got {', '.join(self.domains)}")
-        if self.curriculum.strategy == "learnability" and self.rollout.attempts < 2:
-            problems.append(
-                "rollout.attempts: expected 2 or more, since learnability is estimated from several "
-                f"attempts, got {self.rollout.attempts}"
-            )
+        if not any(line.startswith("domains:") for line in problems):
+            problems += curriculum_faults(self)
         try:
             Population(self.population, self.seed)
         except PopulationError as error:

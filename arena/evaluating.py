@@ -10,6 +10,7 @@ from agents.engines.base import Request as Generation
 from arena.envs import Episode
 from arena.pools import Failed, WorkFailed
 from culture.records import Arm, Evaluation, Measure
+from curricula import frontier_of
 
 if TYPE_CHECKING:
     from arena.round import Play
@@ -112,9 +113,9 @@ def measure(play: Play) -> None:
         sampled = [x for a in attempts for x in a.logprobs]
         if sampled:
             _put(play, domain, "surprisal", -sum(sampled) / len(sampled), len(sampled))
-        frontier = getattr(play.state.strategy, "frontier", None)
+        frontier = frontier_of(play.state.strategy, domain)
         if frontier is not None:
-            _put(play, domain, "frontier", float(frontier(domain)), 1)
+            _put(play, domain, "frontier", frontier, 1)
 
 
 def _put(play: Play, domain: str, name: str, value: float, n: int) -> None:

@@ -96,10 +96,11 @@ class Play:
             proposing.pay(self, attempts)
         with self.phase("write"):
             self.shelved = writing.write(self, attempts)
+        taught = self.state.taught(attempts)
         with self.phase("learn"):
-            learning.learn(self, attempts)
+            learning.learn(self, taught)
         with self.phase("sleep"):
-            learning.sleep(self, attempts)
+            learning.sleep(self, taught)
         with self.phase("evaluate"):
             evaluating.evaluate(self)
             evaluating.measure(self)
@@ -120,7 +121,7 @@ class Play:
         state.policies = self.policies
         state.next_version = self.next_version
         state.baselines = self.baselines
-        state.rehearsal.append(state.key_samples(self.rows.attempts))
+        state.rehearsal.append(state.key_samples(state.taught(self.rows.attempts)))
         if self.shelved is not None:
             state.library = self.shelved.state
             state.library_version = self.shelved.version

@@ -37,6 +37,7 @@ _PACKAGES = (
     "pydantic-monty",
     "pyarrow",
     "ray",
+    "scikit-learn",
     "tantivy",
     "torch",
     "transformers",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -20,7 +21,7 @@ from arena.held_out import HeldOut
 from arena.seeding import kept, size
 from culture.lake import Lake
 from culture.records import Attempt, Json, Policy, Problem
-from curricula import Strategy, make_strategy
+from curricula import Strategy, make_strategy, teaches
 
 
 @dataclass(slots=True)
@@ -144,7 +145,7 @@ class State:
                 state.known[known.problem_id] = known
         first = max(0, last + 1 - config.learner.solver.rehearsal_rounds)
         for r in range(first, last + 1):
-            state.rehearsal.append(state.key_samples(lake.records(Attempt, "round = ?", [r])))
+            state.rehearsal.append(state.key_samples(state.taught(lake.records(Attempt, "round = ?", [r]))))
         return state
 
     def vocabulary(self, policy: str) -> Vocabulary | None:
@@ -178,6 +179,10 @@ class State:
             "library_size": self.library_size,
             "baselines": self.baselines,
         }
+
+    def taught(self, attempts: Sequence[Attempt]) -> list[Attempt]:
+        """The attempts that solvers may be trained on: all, where the strategy does not withhold some."""
+        return [a for a in attempts if teaches(self.strategy, a)]
 
     def key_samples(self, attempts: list[Attempt]) -> list[Sample]:
         """For each problem and policy of ``attempts`` the first attempt's prompt with the verified key.

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from culture.records import Attempt, Json, Problem
+from culture.records import Arm, Attempt, Json, Problem
 
 if TYPE_CHECKING:
     from curricula.config import CurriculumConfig
@@ -53,6 +53,18 @@ Request = Fresh | Mutate | Replay
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """The attempts of one solver in one arm at one problem: ``solved`` of ``tried``."""
+
+    policy: str
+    """Name of the policy, without its version."""
+    solver: str
+    arm: Arm
+    solved: int
+    tried: int
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A problem and how it fared: ``solved`` of ``tried`` attempts that reached a verdict."""
 
@@ -67,6 +79,10 @@ class Candidate:
     last_round: int
     """The round in which it was last attempted; ``round`` where it never was."""
     parent_id: str | None
+    text: str = ""
+    """The problem's spec, by which problems are alike or not; empty where it is not at hand."""
+    groups: tuple[Group, ...] = ()
+    """The attempts by who made them, in order of policy, solver and arm; empty where not at hand."""
 
 
 class Strategy(Protocol):
@@ -74,6 +90,10 @@ class Strategy(Protocol):
 
     A strategy is a pure function of the calls made to it and of the generators passed in: it keeps no
     clock and draws from nothing else. ``score`` and ``pay`` change nothing.
+
+    It may have three things more: ``frontier(domain)``, a difficulty or None, which becomes a measure;
+    ``least_attempts``, the attempts at a problem that it needs to judge it; and what
+    :class:`Withholding` says.
     """
 
     name: ClassVar[str]
@@ -110,6 +130,14 @@ class Strategy(Protocol):
         """Continue exactly from ``state``. Raises ValueError where it is another strategy's state."""
 
 
+@runtime_checkable
+class Withholding(Protocol):
+    """A strategy that keeps attempts from training solvers."""
+
+    def teaches(self, attempt: Attempt) -> bool:
+        """Whether solvers may be trained on an attempt: a function of the attempt alone."""
+
+
 class StrategyClass(Protocol):
     """What ``make_strategy`` calls: a strategy's class."""
 
@@ -135,11 +163,16 @@ def registered() -> list[str]:
     return sorted(_registry)
 
 
-def make_strategy(config: CurriculumConfig, domains: Sequence[str]) -> Strategy:
-    """The strategy that ``config`` names. Raises ValueError unless ``domains`` are some, each once."""
-    if not domains or len(set(domains)) != len(domains):
-        raise ValueError(f"expected at least one domain, each once, got {list(domains)}")
-    return _registry[config.strategy](config, domains)
+def strategy_class(name: str) -> StrategyClass:
+    """The class of a registered strategy. Raises ValueError where there is none of that name."""
+    if name not in _registry:
+        raise ValueError(f"expected a strategy among {', '.join(registered())}, got {name!r}")
+    return _registry[name]
+
+
+def teaches(strategy: Strategy, attempt: Attempt) -> bool:
+    """Whether solvers may be trained on an attempt: they may, unless the strategy withholds it."""
+    return not isinstance(strategy, Withholding) or strategy.teaches(attempt)
 
 
 def counted(attempt: Attempt) -> bool:
@@ -162,24 +195,46 @@ def placed(problem: Problem) -> float:
     return float(problem.difficulty)
 
 
+def grouped(attempts: Sequence[Attempt]) -> dict[str, tuple[Group, ...]]:
+    """The attempts that count, by problem: one group a policy, solver and arm, in that order."""
+    counts: dict[str, dict[tuple[str, str, Arm], list[int]]] = {}
+    for a in attempts:
+        if counted(a):
+            key = (a.policy_version.partition("@")[0], a.solver, a.arm)
+            count = counts.setdefault(a.problem_id, {}).setdefault(key, [0, 0])
+            count[0] += a.correct
+            count[1] += 1
+    return {
+        problem_id: tuple(Group(*key, *found[key]) for key in sorted(found))
+        for problem_id, found in counts.items()
+    }
+
+
+def described(problem: Problem) -> str:
+    """The text by which a problem is like another: its spec, or what was written where it has none."""
+    return problem.text if problem.spec is None else problem.spec
+
+
 def tally(problems: Sequence[Problem], attempts: Sequence[Attempt]) -> list[Candidate]:
     """One candidate for each of ``problems``, in order, with the counts of its ``attempts``.
 
     Attempts on other problems are left out. This is what the arena passes to ``score`` and ``pay``.
     """
-    counts = {p.problem_id: [0, 0, p.round] for p in problems}
+    last = {p.problem_id: p.round for p in problems}
     for attempt in attempts:
-        count = counts.get(attempt.problem_id)
-        if count is not None and counted(attempt):
-            count[0] += attempt.correct
-            count[1] += 1
-            count[2] = max(count[2], attempt.round)
+        if attempt.problem_id in last and counted(attempt):
+            last[attempt.problem_id] = max(last[attempt.problem_id], attempt.round)
+    groups = grouped([a for a in attempts if a.problem_id in last])
     found = []
     for p in problems:
-        solved, tried, last = counts[p.problem_id]
+        mine = groups.get(p.problem_id, ())
+        solved, tried = sum(g.solved for g in mine), sum(g.tried for g in mine)
         found.append(
-            Candidate(p.problem_id, p.domain, placed(p), solved, tried, p.round, last, p.parent_id)
-        )
+            Candidate(
+                p.problem_id, p.domain, placed(p), solved, tried, p.round, last[p.problem_id], p.parent_id,
+                described(p), mine,
+            )
+        )  # fmt: skip
     return found
 
 

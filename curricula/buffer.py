@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ class Outcome:
 
 
 class Buffer:
-    """At most ``size`` problems of one domain, oldest first.
+    """At most ``size`` problems of one domain, oldest first, without their texts.
 
     The counts of a problem are those of the last round in which it was attempted twice or more, since
     p is a property of a problem *and* a policy version; a single attempt is added to what is there.
@@ -42,6 +42,12 @@ class Buffer:
 
     def __iter__(self) -> Iterator[Candidate]:
         return iter(self._items.values())
+
+    def __contains__(self, problem_id: str) -> bool:
+        return problem_id in self._items
+
+    def __getitem__(self, problem_id: str) -> Candidate:
+        return self._items[problem_id]
 
     def items(self) -> list[Candidate]:
         """The problems, oldest first."""
@@ -99,6 +105,10 @@ class Buffer:
         order = np.argsort(np.where(np.isnan(values), -np.inf, values), kind="stable")
         for i in order[:excess]:
             del self._items[items[i].problem_id]
+
+    def keep(self, problem_ids: Collection[str]) -> None:
+        """Drop all problems but these."""
+        self._items = {i: c for i, c in self._items.items() if i in problem_ids}
 
     def state_dict(self) -> Json:
         """Plain JSON values; one row a problem, without the domain."""

@@ -1,175 +1,184 @@
-"""What can be set about the curriculum: a strategy's name and the settings of each shipped one.
+"""What can be set about the curriculum: the strategies' names, and a section for each that has settings.
 
-A shipped strategy reads the section of its own name. A strategy registered elsewhere reads
-``settings`` and checks it itself.
+A shipped strategy reads the section of its own name, and most of them ``asking``. A strategy registered
+elsewhere reads ``settings`` and checks it itself.
 """
 
 from __future__ import annotations
 
 import difflib
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, model_validator
 
-from curricula.base import registered
+from curricula.base import registered, strategy_class
+from curricula.sections import (
+    AccelConfig,
+    AlpGmmConfig,
+    AskingConfig,
+    AzrConfig,
+    BanditConfig,
+    IrtTargetedConfig,
+    LadderConfig,
+    LearnabilityConfig,
+    LearningProgressConfig,
+    MapElitesConfig,
+    PairedConfig,
+    PlrConfig,
+    PoetConfig,
+    PopulationRegretConfig,
+    RZeroConfig,
+    SamplerConfig,
+    Section,
+    SharesConfig,
+    TriangleConfig,
+)
 
-Positive = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
+__all__ = [
+    "AccelConfig",
+    "AlpGmmConfig",
+    "AskingConfig",
+    "AzrConfig",
+    "BanditConfig",
+    "CurriculumConfig",
+    "IrtTargetedConfig",
+    "LadderConfig",
+    "LearnabilityConfig",
+    "LearningProgressConfig",
+    "MapElitesConfig",
+    "PairedConfig",
+    "PlrConfig",
+    "PoetConfig",
+    "PopulationRegretConfig",
+    "RZeroConfig",
+    "SamplerConfig",
+    "SharesConfig",
+    "TriangleConfig",
+]
 
-SHIPPED = ("ladder", "learnability", "uniform")
+SHIPPED = frozenset(
+    {
+        "accel", "alp_gmm", "azr", "bandit", "hint_regret", "irt_targeted", "ladder", "learnability",
+        "learning_progress", "map_elites", "max_mc", "paired", "plr", "poet", "population_regret", "r_zero",
+        "robust_plr", "spice", "triangle", "uniform",
+    }
+)  # fmt: skip
 """Strategies that have a section of their own, or need none, and so leave ``settings`` empty."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True, frozen=True, allow_inf_nan=False
-    )
-
-
-class SamplerConfig(_Section):
-    """How problems seen before are drawn: Prioritized Level Replay (Jiang et al. 2021)."""
-
-    temperature: Positive = 1.0
-    """β, no unit: a problem of rank r weighs r^(-1/β). Small is greedy (PLR used 0.1), large is even."""
-    staleness: Share = 0.1
-    """ρ, a share of probability: how much goes by rounds since the last attempt instead of by rank."""
-    top_k: Annotated[int, Field(ge=1)] | None = None
-    """Problems: only so many of the best ranks get weight by rank; null means all."""
-
-
-class LearnabilityConfig(_Section):
-    """Sampling for learnability (Rutherford et al. 2024) around a frontier that follows the solvers."""
-
-    fresh_share: Share = 0.4
-    """Share of requests for a new problem beyond or at the frontier. The three shares sum to 1."""
-    mutate_share: Share = 0.4
-    """Share of requests for a variation of a learnable problem. The three shares sum to 1."""
-    replay_share: Share = 0.2
-    """Share of requests for a learnable problem seen before. The three shares sum to 1."""
-    start_target: Positive = 4.0
-    """Difficulty, in the domain's unit, asked for until the first problem is admitted."""
-    start_targets: dict[str, Positive] = Field(default_factory=dict)
-    """Difficulty, in the domain's unit, by domain name: replaces ``start_target`` for that domain."""
-    minimum_target: Positive = 1.0
-    """Difficulty, in the domain's unit: the frontier is never placed below it, and problems below it count
-    as at it. Fresh targets spread about a multiple of the frontier, so some may lie below."""
-    spread: Annotated[float, Field(ge=0)] = 0.35
-    """Natural-log units: standard deviation of fresh targets about ``stretch`` times the frontier."""
-    target_success: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """Probability of success that defines the frontier."""
-    stretch: Positive = 1.0
-    """Ratio of difficulties: fresh targets spread about so many times the frontier. Above 1 where solvers
-    are taught by answer keys, and so learn from what they cannot do yet. No unit."""
-    overreach: Annotated[float, Field(gt=1)] = 2.0
-    """Ratio of difficulties: fresh targets spread about at most so many times the (geometric) mean of what
-    was attempted of late."""
-    reach: Annotated[float, Field(gt=1)] = 1.5
-    """Ratio of difficulties: how far beyond anything tried the frontier may be placed."""
-    bin_width: Positive = 0.1
-    """Natural-log units of difficulty: attempts within one bin share a success rate."""
-    half_life: Positive = 4.0
-    """Rounds after which an attempt counts half: how fast estimates forget older policy versions."""
-    prior_strength: Positive = 4.0
-    """Attempts: how many the success rate at a problem's difficulty counts for, beside its own."""
-    buffer_size: Annotated[int, Field(ge=1)] = 1000
-    """Problems kept in each domain for mutation and replay; the least learnable leave first."""
-    pay_scale: Positive = 4.0
-    """Payment for one unit of shrunk learnability; at 4 a problem that is solved half the time earns 1."""
-    sampler: SamplerConfig = SamplerConfig()
-    """How parents and replays are drawn."""
-
-    @model_validator(mode="after")
-    def _shares(self) -> Self:
-        total = self.fresh_share + self.mutate_share + self.replay_share
-        if abs(total - 1) > 1e-9:
-            raise ValueError(
-                f"expected fresh_share + mutate_share + replay_share = 1, got {total:g}; "
-                "write all three, e.g. 0.4, 0.4 and 0.2"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _starts(self) -> Self:
-        for name, start in [("start_target", self.start_target), *self.start_targets.items()]:
-            if start < self.minimum_target:
-                raise ValueError(
-                    f"expected a start of at least minimum_target = {self.minimum_target:g}, got "
-                    f"{name} = {start:g}; raise it or lower minimum_target"
-                )
-        return self
-
-    def start(self, domain: str) -> float:
-        """The first target of ``domain``, in its unit."""
-        return self.start_targets.get(domain, self.start_target)
-
-
-class LadderConfig(_Section):
-    """Scripted levels, climbed by success: the teacher that a self-set curriculum is compared with."""
-
-    levels: list[Positive] = Field(default_factory=list)
-    """Target difficulties in the domain's unit, rising. Empty means ``start`` × ``factor`` ^ level."""
-    start: Positive = 2.0
-    """Difficulty of the lowest level, in the domain's unit, where ``levels`` is empty."""
-    factor: Annotated[float, Field(gt=1)] = 1.25
-    """Ratio of one level's difficulty to the one below, where ``levels`` is empty; there is no top."""
-    up: Share = 0.7
-    """Success rate at or above which the ladder goes up a level."""
-    down: Share = 0.2
-    """Success rate below which the ladder goes down a level."""
-    window: Annotated[int, Field(ge=1)] = 64
-    """Attempts at the current level that are needed to judge it; the latest rounds that hold so many."""
-    tolerance: Positive = 0.25
-    """Ratio less one: at a level of difficulty t is what lies from t/(1+tolerance) to t(1+tolerance)."""
-    replay_share: Share = 0.1
-    """Share of requests for a problem seen before; the rest are fresh at the current level."""
-    buffer_size: Annotated[int, Field(ge=1)] = 1000
-    """Problems kept in each domain for replay; those off the level leave first, then the oldest."""
-    sampler: SamplerConfig = SamplerConfig(staleness=0.5)
-    """How replays are drawn."""
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if any(b <= a for a, b in zip(self.levels, self.levels[1:], strict=False)):
-            raise ValueError(
-                f"expected levels that rise, got {self.levels}; write {sorted(set(self.levels))}"
-            )
-        if self.down >= self.up:
-            raise ValueError(
-                f"expected down < up, got down = {self.down:g} and up = {self.up:g}; "
-                "a ladder with down >= up moves every time"
-            )
-        return self
-
-
-class CurriculumConfig(_Section):
-    """Which strategy decides what to learn next, and what it is told."""
+class CurriculumConfig(Section):
+    """Which strategies decide what to learn next, and what they are told."""
 
     strategy: str = "learnability"
-    """Name of a registered strategy: ladder, learnability, uniform, or one that a plug-in registers."""
+    """Name of a registered strategy: the README lists those shipped, and plug-ins register more."""
+    by_domain: dict[str, str] = Field(default_factory=dict)
+    """Names of strategies by domain: such a domain has one of its own, and ``strategy`` is for the rest."""
+    asking: AskingConfig = AskingConfig()
+    """How problems are asked for: by all shipped strategies but learnability, ladder and uniform."""
     learnability: LearnabilityConfig = LearnabilityConfig()
-    """Settings of the strategy ``learnability``."""
+    """Settings of the strategy ``learnability``, how it asks for problems among them."""
     ladder: LadderConfig = LadderConfig()
     """Settings of the strategy ``ladder``."""
+    azr: AzrConfig = AzrConfig()
+    """Settings of the strategy ``azr``."""
+    r_zero: RZeroConfig = RZeroConfig()
+    """Settings of the strategy ``r_zero``."""
+    triangle: TriangleConfig = TriangleConfig()
+    """Settings of the strategy ``triangle``."""
+    paired: PairedConfig = PairedConfig()
+    """Settings of the strategy ``paired``."""
+    population_regret: PopulationRegretConfig = PopulationRegretConfig()
+    """Settings of the strategy ``population_regret``."""
+    plr: PlrConfig = PlrConfig()
+    """Settings of the strategy ``plr``."""
+    robust_plr: PlrConfig = PlrConfig()
+    """Settings of the strategy ``robust_plr``."""
+    max_mc: PlrConfig = PlrConfig()
+    """Settings of the strategy ``max_mc``."""
+    accel: AccelConfig = AccelConfig()
+    """Settings of the strategy ``accel``."""
+    alp_gmm: AlpGmmConfig = AlpGmmConfig()
+    """Settings of the strategy ``alp_gmm``."""
+    learning_progress: LearningProgressConfig = LearningProgressConfig()
+    """Settings of the strategy ``learning_progress``."""
+    poet: PoetConfig = PoetConfig()
+    """Settings of the strategy ``poet``."""
+    map_elites: MapElitesConfig = MapElitesConfig()
+    """Settings of the strategy ``map_elites``."""
+    irt_targeted: IrtTargetedConfig = IrtTargetedConfig()
+    """Settings of the strategy ``irt_targeted``."""
+    bandit: BanditConfig = BanditConfig()
+    """Settings of the strategy ``bandit``."""
     settings: dict[str, JsonValue] = Field(default_factory=dict)
     """Settings of a strategy that is not shipped; its class checks them."""
     invalid_payment: float = -1.0
     """Payment to a proposer for a proposal that is no problem (AZR pays -1)."""
 
+    def used(self) -> dict[str, str]:
+        """Names of the strategies of this configuration, each with the key that names it."""
+        named = {self.strategy: "strategy"}
+        named |= {name: f"by_domain.{domain}" for domain, name in self.by_domain.items()}
+        if "bandit" in named:
+            named = {**dict.fromkeys(self.bandit.strategies, "bandit.strategies"), **named}
+        return named
+
     @model_validator(mode="after")
     def _known(self) -> Self:
-        names = registered()
-        if self.strategy not in names:
-            near = difflib.get_close_matches(self.strategy, names, n=1)
-            hint = (
-                f"write {near[0]!r}"
-                if near
-                else "write one of them, or name the module that registers it under plugins"
-            )
-            raise ValueError(f"expected a strategy among {', '.join(names)}, got {self.strategy!r}; {hint}")
-        if self.settings and self.strategy in SHIPPED:
-            where = f"under {self.strategy!r}" if self.strategy != "uniform" else "nowhere: it has none"
+        for name, key in self.used().items():
+            _must_be_registered(name, key)
+        return self
+
+    @model_validator(mode="after")
+    def _settings(self) -> Self:
+        used = self.used()
+        if self.settings and SHIPPED.issuperset(used):
+            own = [name for name in sorted(used) if name in type(self).model_fields]
+            where = f"under {own[0]!r}" if own else "under 'asking'"
+            where = "nowhere: it has none" if set(used) == {"uniform"} else where
             raise ValueError(
                 f"expected no settings for the shipped strategy {self.strategy!r}, got "
                 f"{', '.join(sorted(self.settings))}; write its settings {where}"
             )
         return self
+
+    @model_validator(mode="after")
+    def _paired(self) -> Self:
+        two = (self.paired.antagonist, self.paired.protagonist)
+        if "paired" in self.used() and (None in two or two[0] == two[1]):
+            raise ValueError(
+                "expected two policies of solvers for the strategy 'paired', got "
+                f"antagonist = {two[0]} and protagonist = {two[1]}; write both under 'paired'"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _bandit(self) -> Self:
+        if "bandit" not in self.used():
+            return self
+        names = self.bandit.strategies
+        if len(set(names)) < len(names) or "bandit" in names:
+            raise ValueError(
+                f"expected other strategies than 'bandit' in bandit.strategies, each once, got "
+                f"{', '.join(names)}"
+            )
+        withholding = [n for n in names if hasattr(strategy_class(n), "teaches")]
+        if withholding:
+            raise ValueError(
+                "expected strategies that let all attempts train in bandit.strategies, since what trains "
+                f"must not depend on the round, got {', '.join(withholding)}; take it out"
+            )
+        return self
+
+
+def _must_be_registered(name: str, key: str) -> None:
+    names = registered()
+    if name in names:
+        return
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = (
+        f"write {near[0]!r}"
+        if near
+        else "write one of them, or name the module that registers it under plugins"
+    )
+    place = "" if key == "strategy" else f" for {key}"
+    raise ValueError(f"expected a strategy among {', '.join(names)}{place}, got {name!r}; {hint}")

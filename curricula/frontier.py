@@ -92,6 +92,16 @@ class SuccessCurve:
         x, fit = self._curve()
         return np.asarray(np.interp(np.log(np.maximum(difficulty, self._minimum)), x, fit))
 
+    def counts(self) -> tuple[Floats, Floats, Floats]:
+        """Mean log difficulty, decayed attempts solved and made, of each bin from the easiest, all (bins,).
+
+        Raises ValueError before there were any.
+        """
+        if not self._bins:
+            raise ValueError("expected attempts before asking for counts, got none; observe some first")
+        solved, tried, places = np.array([self._bins[i] for i in sorted(self._bins)]).T
+        return places / tried, solved, tried
+
     def usual(self) -> float:
         """The geometric mean difficulty of recent attempts, in the domain's unit.
 

@@ -73,6 +73,15 @@ class Sampler:
         return np.asarray(possible[np.argsort(keys, kind="stable")[:size]], dtype=np.int64)
 
 
+def evenly(size: int, mutate: int, replay: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """``mutate`` indices below ``size`` with replacement, and at most ``replay`` different ones.
+
+    None where there is nothing to draw from.
+    """
+    parents = rng.integers(size, size=mutate) if size else np.zeros(0, dtype=np.int64)
+    return parents, rng.permutation(size)[:replay]
+
+
 def apportion(n: int, shares: Floats, rng: np.random.Generator) -> list[int]:
     """Whole numbers that sum to ``n``, each within 1 of, and on average equal to, ``n`` × its share.
 

@@ -12,31 +12,48 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from culture.records import Attempt, Problem
+from culture.records import Arm, Attempt, Json, Problem
 from culture.seeds import generator, short_id
 from curricula.base import Fresh, Mutate, Replay, Request, placed
+
+POLICIES = ("simulated", "rival")
+"""Who attempts in turn; both are as able."""
+ARMS: tuple[Arm, Arm] = ("none", "library")
+"""In which attempts are, two by two."""
 
 
 def problem(
     problem_id: str, domain: str, round: int, difficulty: float, *, parent_id: str | None = None
 ) -> Problem:
-    """An admitted problem with a difficulty and no text."""
+    """An admitted problem with a difficulty and no text but its id, which is its spec."""
+    features: Json = {"operations": difficulty, "length": float(len(problem_id))}
     return Problem(
         problem_id=problem_id, round=round, domain=domain, request="mutate" if parent_id else "fresh",
         origin="scripted", target_difficulty=None, parent_id=parent_id, proposer="simulated",
         policy_version=None, prompt="", text="", token_ids=[], logprobs=[], spec=problem_id, answer_key="",
-        worked=[], features={}, difficulty=difficulty, status="admitted", reason=None, failure_source=None,
-        payment=None,
+        worked=[], features=features, difficulty=difficulty, status="admitted", reason=None,
+        failure_source=None, payment=None,
     )  # fmt: skip
 
 
 def attempt(
-    problem_id: str, domain: str, round: int, index: int, correct: bool, *, replay: bool = False
+    problem_id: str,
+    domain: str,
+    round: int,
+    index: int,
+    correct: bool,
+    *,
+    replay: bool = False,
+    policy: str = "simulated",
+    arm: Arm = "none",
 ) -> Attempt:
-    """A try with a verdict and no text; ``index`` tells a problem's attempts of one round apart."""
+    """A try with a verdict and no text; ``index`` tells a problem's attempts of one round apart.
+
+    The solver has the name of its policy.
+    """
     return Attempt(
         attempt_id=f"{problem_id}/{round}/{index}", round=round, problem_id=problem_id, domain=domain,
-        solver="simulated", policy_version="simulated@0", library_version=0, arm="none", dose=0,
+        solver=policy, policy_version=f"{policy}@0", library_version=0, arm=arm, dose=0,
         form="terse", replay=replay, prompt="", completion="", token_ids=[], logprobs=[], turns=1,
         answer=None, verdict="correct" if correct else "wrong", correct=correct, reward=float(correct),
         prompt_tokens=0,
@@ -93,7 +110,12 @@ class Simulation:
         for p, replay in posed:
             odds = (placed(p) / ability[p.domain]) ** self._steepness
             for i, solved in enumerate(rng.uniform(size=self._attempts) < 1 / (1 + odds)):
-                tries.append(attempt(p.problem_id, p.domain, round, i, bool(solved), replay=replay))
+                tries.append(
+                    attempt(
+                        p.problem_id, p.domain, round, i, bool(solved), replay=replay,
+                        policy=POLICIES[i % 2], arm=ARMS[i // 2 % 2],
+                    )
+                )  # fmt: skip
         return admitted, tries
 
     def _asked(self, request: Fresh | Mutate) -> tuple[float, str | None]:

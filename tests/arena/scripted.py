@@ -19,6 +19,7 @@ from arena.domains.base import Rejected
 from arena.domains.transforms import split, work
 from arena.librarian import Librarian
 from arena.pools import Failed, LocalPool, Pool, WorkFailed
+from arena.round import Progress
 from arena.run import Run
 from arena.settings import load
 from arena.verifier import Verifier
@@ -133,8 +134,12 @@ def play(
     engine: Callable[[], Any] = ScriptedEngine,
     form: Form = "terse",
     wrap: Wrap = lambda name, pool: pool,
+    stops: Sequence[int] = (),
 ) -> Path:
-    """Play a whole run with a scripted engine; policies start from a model that knows nothing."""
+    """Play a whole run with a scripted engine; policies start from a model that knows nothing.
+
+    In the rounds ``stops`` it is interrupted while it learns, and then taken up again.
+    """
     base = folder.parent / "base"
     if not base.exists():
         checkpoints.save(base, spark.new_model(0, layers=1, width=32, heads=2), None, 0)
@@ -162,6 +167,16 @@ def play(
         patch.setattr(run_module, "open_cluster", opened)
         run = Run.create(folder, config)
         try:
+            for last in stops:
+
+                def stop(progress: Progress, last: int = last) -> None:
+                    if (progress.round, progress.phase) == (last, "learn"):
+                        raise KeyboardInterrupt
+
+                with pytest.raises(KeyboardInterrupt):
+                    run.play(stop)
+                run.close()
+                run = Run.open(folder)
             run.play()
         finally:
             run.close()

@@ -111,3 +111,59 @@ def test_a_plugin_that_is_not_there_is_named(tmp_path: Path) -> None:
     (line,) = faults(tmp_path, "plugins=[nowhere_to_be_found]")
     assert "plugins: expected a module that can be imported, got 'nowhere_to_be_found'" in line
     assert line.endswith("put its folder on PYTHONPATH, or mend it")
+
+
+def curriculum_faults(folder: Path, *overrides: str) -> list[str]:
+    return [line for line in faults(folder, *overrides) if line.startswith(("curriculum", "rollout"))]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["by_domain={sums: plr}"], "curriculum.by_domain: expected domains of the run ('arithmetic'"),
+        (["by_domain={transform: plr}"], "got 'transform'; write 'transforms' instead"),
+        (["by_domain={transforms: prl}"], "for by_domain.transforms, got 'prl'; write 'plr'"),
+        (["asking.start_targets={sums: 3}", "strategy=azr"], "expected asking.start_targets for"),
+        (["strategy=hint_regret"], "expected shares for the arms library and none"),
+        (["strategy=population_regret", "population_regret.by=policy"], "expected two or more policies"),
+        (["by_domain={transforms: poet}", "poet.novelty=solvers"], "curriculum.poet.novelty: expected two"),
+        (
+            ["strategy=paired", "paired={antagonist: old, protagonist: spark}"],
+            "curriculum.paired.antagonist: expected a policy of solvers ('spark'), got 'old'",
+        ),
+        (
+            ["by_domain={transforms: map_elites}", "map_elites.measures={depth: 3}"],
+            "'letters', 'operations', 'pairs', 'steps'), got 'depth'",
+        ),
+        (["strategy=bandit", "bandit.strategies=[plr, accel]"], "must not depend on the round, got accel"),
+    ],
+)
+def test_a_curriculum_that_cannot_work_is_refused(
+    tmp_path: Path, overrides: list[str], message: str
+) -> None:
+    run = ["domains=[transforms, arithmetic]", 'rollout.arms={"none": 1.0}']
+    (line,) = curriculum_faults(tmp_path, *run, *(f"curriculum.{o}" for o in overrides))
+    assert message in line
+
+
+@pytest.mark.parametrize("strategy", ["learnability", "azr", "bandit"])
+def test_strategies_that_estimate_need_several_attempts(tmp_path: Path, strategy: str) -> None:
+    (line,) = curriculum_faults(tmp_path, f"curriculum.strategy={strategy}", "rollout.attempts=1")
+    assert line.startswith("rollout.attempts: expected 2 or more, since ") and strategy in line
+
+
+@pytest.mark.parametrize("strategy", ["ladder", "uniform", "irt_targeted", "alp_gmm", "learning_progress"])
+def test_others_do_with_one(strategy: str) -> None:
+    load("tiny", [f"curriculum.strategy={strategy}", "rollout.attempts=1"], RunConfig)
+
+
+def test_measures_of_an_archive_are_features_of_every_shipped_domain() -> None:
+    for domain in ("transforms", "arithmetic", "craft"):
+        load("tiny", [f"domains=[{domain}]", "curriculum.strategy=map_elites"], RunConfig)
+
+
+def test_presets_ask_alike_whatever_the_strategy() -> None:
+    for name in presets():
+        curriculum = load(name, [], RunConfig).curriculum
+        own = curriculum.learnability.model_dump()
+        assert {k: own[k] for k in type(curriculum.asking).model_fields} == curriculum.asking.model_dump()

@@ -13,6 +13,7 @@ from analysis.identical import differences
 from culture import connect
 from culture.effect import culture_effect
 from culture.worth import worths
+from curricula import registered
 from tests.arena.consistency import check_log
 from tests.arena.domains import text_games
 from tests.arena.scripted import ScriptedEngine, play
@@ -158,11 +159,67 @@ def test_rejection_trains_on_right_answers_as_they_were_given(tmp_path: Path) ->
     assert set(rows) == {(True, True, True)}
 
 
-@pytest.mark.parametrize("strategy", ["ladder", "uniform", "learnability"])
+OTHERS = sorted(set(registered()) - {"ladder", "uniform", "learnability", "accel", "paired"})
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    ["ladder", "uniform", "learnability", *(pytest.param(n, marks=pytest.mark.slow) for n in OTHERS)],
+)
 def test_strategies(tmp_path: Path, strategy: str) -> None:
     folder = play(tmp_path / "run", [f"curriculum.strategy={strategy}"])
     check_log(folder)
     assert one(folder, "SELECT min(admitted) FROM rounds") > 0
+
+
+def test_proposers_are_paid_the_regret_between_two_policies(tmp_path: Path) -> None:
+    overrides = [
+        "curriculum.by_domain={transforms: paired}",
+        "curriculum.paired={antagonist: old, protagonist: solver}",
+        f"policies.old.base={tmp_path / 'base'}",
+        "policies.old.trained=false",
+        "population.groups=[{name: author, roles: [proposer], policy: proposer},"
+        " {name: pupil, count: 2, roles: [solver], policy: solver},"
+        " {name: elder, count: 2, roles: [solver], policy: old}]",
+        "learner.every=9",
+        "rounds=2",
+    ]
+    folder = play(tmp_path / "run", overrides)
+    check_log(folder)
+    ((n, paid, off),) = ask(
+        folder,
+        """
+        WITH told AS (
+            SELECT problem_id, any_value(payment) AS payment,
+                max(correct::INT) FILTER (WHERE a.policy_version LIKE 'old@%') AS best,
+                avg(correct::INT) FILTER (WHERE a.policy_version LIKE 'solver@%') AS mean
+            FROM problems p JOIN attempts a USING (problem_id, round) GROUP BY problem_id
+        )
+        SELECT count(*), count(*) FILTER (WHERE payment > 0), max(abs(payment - greatest(0, best - mean)))
+        FROM told
+        """,
+    )
+    assert n > paid > 0 and off < 1e-12
+
+
+def test_robust_plr_trains_on_replays_alone_after_a_resume_too(tmp_path: Path) -> None:
+    overrides = ["curriculum.strategy=robust_plr", "rounds=4", "learner.solver.rehearsal=1"]
+    whole, cut = play(tmp_path / "whole", overrides), play(tmp_path / "cut", overrides, stops=[2, 3])
+    assert differences(whole, cut) == []
+    rows = ask(
+        whole,
+        "SELECT a.replay, b.round > a.round, count(*) > 0 FROM batch_rows b "
+        "JOIN attempts a ON a.attempt_id = b.source_id WHERE b.role = 'solver' GROUP BY ALL ORDER BY ALL",
+    )
+    assert rows == [(True, False, True), (True, True, True)]  # rehearsed ones among them
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", sorted(set(registered()) - {"paired"}))
+def test_every_strategy_goes_on_where_it_was_cut_off(tmp_path: Path, strategy: str) -> None:
+    overrides = [f"curriculum.strategy={strategy}", "curriculum.alp_gmm.window=20"]
+    whole, cut = play(tmp_path / "whole", overrides), play(tmp_path / "cut", overrides, stops=[1, 2])
+    assert differences(whole, cut) == []
 
 
 def test_shuffled_notes_and_doses(tmp_path: Path) -> None:

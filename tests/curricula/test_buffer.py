@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from curricula.base import Candidate, placed, tally
+from curricula.base import Candidate, Group, placed, tally
 from curricula.buffer import Buffer, Outcome, by_domain
 from curricula.simulate import attempt, problem
 
@@ -82,4 +82,26 @@ def test_domains_are_kept_apart_and_unknown_ones_refused():
 def test_tally_keeps_order_and_counts_only_its_problems():
     two = [problem("q", "a", 4, 2.0), problem("p", "a", 4, 3.0)]
     found = tally(two, [*tries("p", 5, True, False), *tries("other", 5, True)])
-    assert found == [Candidate("q", "a", 2.0, 0, 0, 4, 4, None), Candidate("p", "a", 3.0, 1, 2, 4, 5, None)]
+    who = (Group("simulated", "simulated", "none", 1, 2),)
+    assert found == [
+        Candidate("q", "a", 2.0, 0, 0, 4, 4, None, "q"),
+        Candidate("p", "a", 3.0, 1, 2, 4, 5, None, "p", who),
+    ]
+
+
+def test_tally_tells_who_solved_it_and_in_which_arm():
+    made = [
+        ("old", "library", True),
+        ("new", "none", False),
+        ("old", "library", False),
+        ("old", "none", True),
+    ]
+    tries_ = [attempt("p", "a", 0, i, right, policy=w, arm=arm) for i, (w, arm, right) in enumerate(made)]
+    error = dataclasses.replace(tries_[0], verdict="error", correct=False)
+    (found,) = tally([problem("p", "a", 0, 1.0)], [error, *tries_])
+    assert found.groups == (
+        Group("new", "new", "none", 0, 1),
+        Group("old", "old", "library", 1, 2),
+        Group("old", "old", "none", 1, 1),
+    )
+    assert (found.solved, found.tried) == (2, 4)

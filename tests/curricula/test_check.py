@@ -6,16 +6,49 @@ import pytest
 from curricula import CurriculumConfig, Fresh, Mutate, Replay, make_strategy, registered
 from curricula.check import Nonconformance, check_strategy
 from curricula.learnability import Learnability
+from tests.curricula.strategies import configured
 
 DOMAINS = ["a", "b"]
 CONFIG = CurriculumConfig.model_validate({"learnability": {"buffer_size": 30}})
 
 
-@pytest.mark.parametrize("seed", range(3))
+VARIANTS = {
+    "azr, code": ("azr", {"azr": {"variant": "code"}}),
+    "triangle, quadratic": ("triangle", {"triangle": {"form": "quadratic"}}),
+    "r_zero, BLEU": ("r_zero", {"r_zero": {"similarity": "bleu", "memory": 20}}),
+    "population_regret, policies": ("population_regret", {"population_regret": {"by": "policy"}}),
+    "poet, solvers": ("poet", {"poet": {"novelty": "solvers", "population": 12, "admitted": 4}}),
+    "alp_gmm, small window": ("alp_gmm", {"alp_gmm": {"window": 20, "memory": 30}}),
+    "bandit of many": (
+        "bandit",
+        {"bandit": {"strategies": ["azr", "irt_targeted", "ladder", "poet", "plr"]}},
+    ),
+    "mixture": ("plr", {"by_domain": {"b": "learning_progress"}}),
+    "mixture with a bandit": ("ladder", {"by_domain": {"a": "bandit"}}),
+    "small buffers": ("triangle", {"asking": {"buffer_size": 5}}),
+    "no targets": ("accel", {"asking": {"targeted": False}}),
+}
+
+
 @pytest.mark.parametrize("name", registered())
-def test_every_registered_strategy_conforms(name, seed):
-    config = CurriculumConfig(strategy=name)
-    check_strategy(lambda: make_strategy(config, DOMAINS), DOMAINS, seed=seed)
+def test_every_registered_strategy_conforms(name):
+    config = configured(name)
+    check_strategy(lambda: make_strategy(config, DOMAINS), DOMAINS)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_conforms(variant):
+    name, sections = VARIANTS[variant]
+    config = configured(name, **sections)
+    check_strategy(lambda: make_strategy(config, DOMAINS), DOMAINS, seed=1, rounds=6, n=12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1, 4))
+@pytest.mark.parametrize("name", registered())
+def test_every_registered_strategy_conforms_on_other_seeds(name, seed):
+    config = configured(name)
+    check_strategy(lambda: make_strategy(config, DOMAINS), DOMAINS, seed=seed, rounds=30)
 
 
 def test_a_small_buffer_and_many_rounds_conform():

@@ -7,13 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from culture.seeds import generator
-from curricula import CurriculumConfig, make_strategy, registered, tally
+from curricula import make_strategy, registered, tally
 from curricula.check import check_requests, check_values
 from curricula.simulate import attempt, problem
+from tests.curricula.strategies import configured
 
-CONFIG = CurriculumConfig.model_validate(
-    {"learnability": {"buffer_size": 5}, "ladder": {"buffer_size": 5, "window": 6}}
-)
+SMALL = {
+    "learnability": {"buffer_size": 5},
+    "ladder": {"buffer_size": 5, "window": 6},
+    "asking": {"buffer_size": 5},
+    "poet": {"population": 4, "admitted": 2, "memory": 3, "neighbours": 2},
+    "r_zero": {"memory": 3},
+    "alp_gmm": {"window": 10, "memory": 5},
+}
 ROUND = st.tuples(
     st.integers(1, 3),
     st.lists(
@@ -25,10 +31,10 @@ ROUND = st.tuples(
 
 
 @pytest.mark.parametrize("name", registered())
-@settings(max_examples=60)
+@settings(max_examples=20)
 @given(st.lists(ROUND, max_size=8), st.integers(0, 7))
 def test_any_stream_keeps_the_contract_and_a_copy_continues_identically(name, rounds, cut):
-    config = CONFIG.model_copy(update={"strategy": name})
+    config = configured(name, **SMALL)
     strategy = make_strategy(config, ["a", "b"])
     copy = None
     now, known, everything = 0, {"a": set(), "b": set()}, []
