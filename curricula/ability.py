@@ -163,7 +163,7 @@ def difficulty(attempts: Iterable[Attempted], abilities: Mapping[str, float]) ->
     """Problems on the scale, by attempts of versions whose abilities are given, in logits.
 
     Other attempts are left out: on a guess of who attempted, difficulty would follow the guess. None where
-    nothing is left, or where all that is left was right, or none.
+    nothing is left, where all that is left was right or none, or where no estimate is found.
     """
     counts: dict[tuple[str, float], list[int]] = {}
     for a in attempts:
@@ -175,7 +175,10 @@ def difficulty(attempts: Iterable[Attempted], abilities: Mapping[str, float]) ->
     right, tried = (sum(c[at] for c in counts.values()) for at in (0, 1))
     if right in (0, tried):
         return None
-    return place(Tries(name, ability, k, n) for (name, ability), (k, n) in counts.items())
+    try:
+        return place(Tries(name, ability, k, n) for (name, ability), (k, n) in counts.items())
+    except ArithmeticError:
+        return None
 
 
 def difficulties(log: Log, domain: str, versions: Iterable[Standing]) -> dict[int, Population]:

@@ -3,33 +3,32 @@ abilities.
 
 Difficulty and ability change places: abilities of the policy versions that attempted are known, the
 difficulty of a problem is what is believed of it after its attempts. A problem has few, so problems of a
-set are taken as draws from a normal population, whose mean and spread are estimated from all of them (Bock
-and Aitkin 1981, as in ``curricula.calibration``); a single problem's place is then its expected value a
-posteriori, drawn towards the others'.
+set are taken as draws from a normal population, whose mean and spread are estimated from all of them,
+single places summed over; a single problem's place is then its expected value a posteriori, drawn towards
+the others'.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
 import numpy.typing as npt
+from scipy import optimize, special
 
 from curricula.base import Floats
 from curricula.irt import Z, log_likelihoods, probability
 
 NODES = np.linspace(-5.0, 5.0, 81)
 """Difficulties that are summed over, in standard deviations of the population from its mean."""
-TOLERANCE = 1e-4
-"""Logits: neither mean nor spread moves further in the last iteration."""
-MOST = 3000
-"""Iterations before it counts as failed."""
-SPREAD = 1.0
-"""Logits: the standard deviation that is guessed, ..."""
-GUESSED = 2.0
-"""... and for how many problems the guess counts, so that few problems do not claim to be all alike."""
+SPREAD = 1.5
+"""Logits: the standard deviation of the population that is expected, ..."""
+DOUBT = 0.5
+"""... and the standard deviation of its logarithm: what a few problems say of their spread is not believed
+whatever it is. Five hundred with two attempts each outweigh it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,8 @@ def place(tries: Iterable[Tries]) -> Population:
 
     The standard error of the mean takes problems as independent given the abilities, which it takes as
     known. Raises ValueError where nothing was tried, and where all attempts were right or none: then the
-    problems are only known to lie below, or above, what was asked of them.
+    problems are only known to lie below, or above, what was asked of them. Raises ArithmeticError where the
+    search for mean and spread does not end.
     """
     by_problem: dict[str, list[tuple[float, int, int]]] = {}
     for t in tries:
@@ -110,20 +110,13 @@ def place(tries: Iterable[Tries]) -> Population:
     )
     table = _Table(row_kind.astype(np.int64), ability, k, n, np.bincount(kind).astype(float))
     mean = float(np.average(ability, weights=n) - np.log(right / (tried - right)))
-    deviation = SPREAD
-    for _ in range(MOST):
-        nodes, posterior = table.posterior(mean, deviation)
-        new_mean = float((table.problems * (posterior * nodes).sum(axis=1)).sum() / len(names))
-        squares = float((table.problems * (posterior * (nodes - new_mean) ** 2).sum(axis=1)).sum())
-        new = float(np.sqrt((squares + GUESSED * SPREAD**2) / (len(names) + GUESSED)))
-        moved = max(abs(new_mean - mean), abs(new - deviation))
-        mean, deviation = new_mean, new
-        if moved < TOLERANCE:
-            break
-    else:
-        raise ValueError(
-            f"expected estimates that settle within {MOST} iterations, got some that still move"
-        )
+    # Nelder and Mead's search uses no linear algebra: the same bits everywhere
+    options = {"xatol": 1e-6, "fatol": 1e-8, "maxiter": 2000, "maxfev": 4000}
+    start = [mean, math.log(SPREAD)]
+    best = optimize.minimize(table.loss, start, method="Nelder-Mead", options=options)
+    if not best.success:
+        raise ArithmeticError(f"expected a mean and a spread of difficulties, got: {best.message}")
+    mean, deviation = float(best.x[0]), math.exp(best.x[1])
     nodes, posterior = table.posterior(mean, deviation)
     places = (posterior * nodes).sum(axis=1)
     errors = np.sqrt((posterior * (nodes - places[:, None]) ** 2).sum(axis=1))
@@ -148,14 +141,26 @@ class _Table:
     problems: Floats
     """(kinds,): how many problems are of each."""
 
+    def loss(self, parameters: Floats) -> float:
+        """Minus the log of the posterior density of mean and log spread, but for a constant."""
+        mean, log_spread = (float(v) for v in parameters)
+        log = self._joint(mean, math.exp(log_spread))[1]
+        marginal = special.logsumexp(log, axis=1)
+        doubt = ((log_spread - math.log(SPREAD)) / DOUBT) ** 2 / 2
+        return doubt - float((self.problems * marginal).sum())
+
     def posterior(self, mean: float, deviation: float) -> tuple[Floats, Floats]:
         """Difficulties, (nodes,), and how probable each is, (kinds, nodes)."""
+        nodes, log = self._joint(mean, deviation)
+        w = np.exp(log - log.max(axis=1, keepdims=True))
+        return nodes, cast("Floats", w / w.sum(axis=1, keepdims=True))
+
+    def _joint(self, mean: float, deviation: float) -> tuple[Floats, Floats]:
         nodes = mean + deviation * NODES
         yes, no = log_likelihoods(self.ability[:, None], nodes)
         log = np.tile(-0.5 * NODES**2, (len(self.problems), 1))
         np.add.at(log, self.kind, self.right[:, None] * yes + (self.tried - self.right)[:, None] * no)
-        w = np.exp(log - log.max(axis=1, keepdims=True))
-        return nodes, cast("Floats", w / w.sum(axis=1, keepdims=True))
+        return nodes, log
 
 
 def _error(nodes: Floats, posterior: Floats, problems: Floats, mean: float, deviation: float) -> float:
@@ -167,6 +172,6 @@ def _error(nodes: Floats, posterior: Floats, problems: Floats, mean: float, devi
     missing = np.einsum("j,jq,sq,tq->st", problems, posterior, scores, scores)
     missing -= np.einsum("j,js,jt->st", problems, expected, expected)
     total = problems.sum()
-    complete = np.array([[total / deviation**2, 0.0], [0.0, 2 * (total + GUESSED)]])
+    complete = np.array([[total / deviation**2, 0.0], [0.0, 2 * total + DOUBT**-2]])
     (mm, ms), (_, ss) = complete - missing
     return float(np.sqrt(ss / (mm * ss - ms**2)))
