@@ -35,7 +35,7 @@ TOLERANCE = 1e-4
 MOST = 2000
 """Iterations before it counts as failed."""
 DISCRIMINATION = 0.5
-"""Standard deviation of the prior of log a about 0: that of BILOG."""
+"""Standard deviation of the prior of log a about its mean: that of BILOG."""
 ABOUT_ABILITIES, ABOUT_CELLS, ABOUT_ITEMS = 2.0, 2.0, 1.0
 """Logits: standard deviations of abilities, of means of cells and of items in a cell that are guessed
 ..."""
@@ -92,6 +92,8 @@ class Item:
     answers: int
     standard_error: float | None = None
     """Of the difficulty, in logits; None where it was not asked for."""
+    log_discrimination_error: float | None = None
+    """The standard error of log a; None in Rasch's model, or where it was not asked for."""
 
     @property
     def bound(self) -> Bound | None:
@@ -199,12 +201,20 @@ def calibrate(responses: Responses, model: Model = "1pl", *, errors: bool = True
         )
     fitted = _Fit(x, seen, np.unique(responses.cells, return_inverse=True)[1], model)
     fitted.run()
-    error = fitted.errors() if errors else [None] * x.shape[1]
+    unknown: list[float | None] = [None] * x.shape[1]
+    of_b, of_a = fitted.errors() if errors else (unknown, unknown)
     counts = zip(np.nansum(x, axis=0).astype(int).tolist(), seen.sum(axis=0).tolist(), strict=True)
     items = tuple(
-        Item(name, cell, float(b), float(a), right, asked, e)
-        for name, cell, b, a, (right, asked), e in zip(
-            responses.items, responses.cells, fitted.b, np.exp(fitted.log_a), counts, error, strict=True
+        Item(name, cell, float(b), float(a), right, asked, e_b, e_a)
+        for name, cell, b, a, (right, asked), e_b, e_a in zip(
+            responses.items,
+            responses.cells,
+            fitted.b,
+            np.exp(fitted.log_a),
+            counts,
+            of_b,
+            of_a,
+            strict=True,
         )
     )
     return Scale(model, items, fitted.mean, fitted.deviation)
@@ -239,7 +249,6 @@ class _Fit:
             self._step()
             after = np.concatenate((self.b, self.log_a, [self.mean, self.deviation]))
             if np.abs(after - before).max() < TOLERANCE:
-                self._unit()
                 return
         raise NotCalibrated(
             f"expected estimates that settle within {MOST} iterations, got some that still move"
@@ -289,7 +298,8 @@ class _Fit:
         i_ab = -a * (w * z).sum(axis=1)
         determinant = i_a * i_b - i_ab**2
         self.b = self.b + np.clip((i_a * g_b - i_ab * g_a) / determinant, -1, 1)
-        self.log_a = self.log_a + np.clip((i_b * g_a - i_ab * g_b) / determinant, -0.5, 0.5)
+        log_a = self.log_a + np.clip((i_b * g_a - i_ab * g_b) / determinant, -0.5, 0.5)
+        self.log_a = log_a - log_a.mean()  # the unit; abilities spread to fit it
         return i_a / determinant
 
     def _prior(self, variance: Floats) -> None:
@@ -307,18 +317,10 @@ class _Fit:
         shift = float(self.b.mean())
         self.b, self.centre, self.mean = self.b - shift, self.centre - shift, self.mean - shift
 
-    def _unit(self) -> None:
-        """The mean log discrimination is 0. Only at the end: answers do not tell a unit, and priors that
-        followed it from step to step would let items that nobody solved run away."""
-        scale = float(np.exp(self.log_a.mean()))
-        self.log_a = self.log_a - self.log_a.mean()
-        self.b, self.centre, self.mean = scale * self.b, scale * self.centre, scale * self.mean
-        self.deviation *= scale
-        self.about_items, self.about_cells = scale * self.about_items, scale * self.about_cells
-
-    def errors(self) -> list[float]:
-        """Standard errors of the difficulties, from the observed information: what complete data would
-        tell, less what is missing, the covariance of its score given the answers (Louis 1982)."""
+    def errors(self) -> tuple[Sequence[float | None], Sequence[float | None]]:
+        """Standard errors of the difficulties and of the log discriminations, from the observed
+        information: what complete data would tell, less what is missing, the covariance of its score given
+        the answers (Louis 1982)."""
         post, nodes, a = self.posterior(), self.nodes, np.exp(self.log_a)
         p = probability(nodes, self.b[:, None], a[:, None])
         z = a[:, None] * (nodes - self.b[:, None])
@@ -344,7 +346,8 @@ class _Fit:
         for block in range(len(slopes)):  # neither origin nor unit is estimated
             part = slice(block * size, (block + 1) * size)
             away[part, part] -= 1 / size
-        return cast("list[float]", np.sqrt(np.diag(away @ covariance @ away.T))[:size].tolist())
+        found_errors = np.sqrt(np.diag(away @ covariance @ away.T)).tolist()
+        return found_errors[:size], found_errors[size:] if self.two else [None] * size
 
 
 def _deviation(squares: float, n: int, guess: float) -> float:

@@ -155,7 +155,7 @@ class Posterior:
         w = self.weights
         value = float((w * self.grid).sum())
         error = math.sqrt(float((w * (self.grid - value) ** 2).sum()))
-        total = np.cumsum(w)
+        total = np.cumsum(w) - w / 2  # half of what stands at a place lies below it
         low, high = (float(np.interp(p, total, self.grid)) for p in ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
         return Ability(value, error, low, high, self._right, self._answers)
 

@@ -186,12 +186,19 @@ def _edges(shares: Floats, skills: list[str], far: float, seed: int) -> list[Edg
         ):
             p = max(float((here >= far).mean()), float((here >= there).mean()), 1 / DRAWS)
             low, high = np.quantile(here, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-            with_, without = _shares(table)
-            edge = Edge(
-                skills[before], skills[after], with_, without, float(np.median(here)), float(low), float(high),
-                p, 1.0, learners,
-            )  # fmt: skip
-            found.append(edge)
+            found.append(
+                Edge(
+                    skills[before],
+                    skills[after],
+                    *_shares(table),
+                    float(np.median(here)),
+                    float(low),
+                    float(high),
+                    p,
+                    1.0,
+                    learners,
+                )
+            )
     if not found:
         return []
     qs = stats.false_discovery_control([e.p for e in found])
