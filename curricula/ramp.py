@@ -8,11 +8,12 @@ both something else that comes earlier for a. Versions of one run all learn in o
 that learned in different orders (other seeds, sizes, curricula) can tell an order that has to be from one
 that happened.
 
-With p_a the share of a learner's answers to problems of a that are right, it is p_a p_b of a learner that
-solves one of each, p_a (1 - p_b) of one that solves a and not b, and so on. Sums of these over learners are
+A learner can do a skill where it solves more than ``MASTERY`` of its problems: with k of n right that is so
+with the probability m = P(share > MASTERY), share ~ Beta(k + 1/2, n - k + 1/2). It counts m_a m_b as one
+that can do both, m_a (1 - m_b) as one that can do a and not b, and so on; sums of these over learners are
 the counts of a table of two by two. What is believed of the table is Rubin's Bayesian bootstrap (1981) over
 learners, beside half a learner in each place, so that what was never seen is not certain: where learners
-can do all of a skill or nothing, that is the posterior under Jeffreys' prior. A learner counts once,
+can surely do a skill or surely not, that is the posterior under Jeffreys' prior. A learner counts once,
 however many problems it was given.
 """
 
@@ -33,9 +34,13 @@ from curricula.base import Floats
 from curricula.irt import LEVEL
 
 FAR = 0.5
-"""Far below: P(b | not a) is less than so many times P(b | a)."""
+"""Far below: b is there without a less than so many times as often as with a."""
+MASTERY = 0.5
+"""A share of problems: above it, a skill counts as there."""
 LEAST = 8
-"""Learners that tried both skills, below which nothing is said."""
+"""Learners that tried both skills, below which nothing is said; ..."""
+VARIED = 3
+"""... as where fewer than so many can do one of them, or fewer cannot: there is nothing to compare."""
 DRAWS = 20_000
 """Draws from the posterior of a pair of skills; no p-value is below one over so many."""
 ERROR_RATE = 0.05
@@ -59,7 +64,8 @@ class Edge:
     before: str
     after: str
     with_: float
-    """P(after | before)."""
+    """P(after | before): the share of the learners that can do the one among those that can do the
+    other."""
     without: float
     """P(after | not before)."""
     ratio: float
@@ -80,11 +86,13 @@ class Edge:
 def ramp(outcomes: Iterable[Outcome], *, far: float = FAR, seed: int = 0) -> nx.DiGraph:
     """The skills, with an edge from each to those that presuppose it and nothing in between does.
 
-    Nodes have ``success``, the mean over learners; edges have ``edge``, an :class:`Edge`. An edge a -> b
-    needs two things: that the ratio P(b | not a) / P(b | a) is below ``far``, and that it is below that of
-    the other direction; its p-value is the greater of both (Berger 1982), and it is kept at a false
-    discovery rate of ``ERROR_RATE``. There is no cycle: where edges would close one, the least certain is
-    left out.
+    Nodes have ``success``, the mean share of problems solved; edges have ``edge``, an :class:`Edge`. An
+    edge a -> b needs two things: that the ratio P(b | not a) / P(b | a) is below ``far``, and that it is
+    below that of the other direction; its p-value is the greater of both (Berger 1982), and it is kept at a
+    false discovery rate of ``ERROR_RATE``. What two skills have in common is not mistaken for an order: an
+    edge a -> b is left out where some other c -> b explains it, that is where among learners that can do c
+    the ratio is no longer below ``far``, more probably than not. There is no cycle: where edges would close
+    one, the least certain is left out.
 
     Learners count as independent, which successive versions of a policy are not: pass every so-manieth
     version, or several runs. Skills that fewer than ``LEAST`` learners tried together have no edge. Raises
@@ -92,12 +100,16 @@ def ramp(outcomes: Iterable[Outcome], *, far: float = FAR, seed: int = 0) -> nx.
     """
     if not 0 < far <= 1:
         raise ValueError(f"expected a ratio above 0 and at most 1, got far = {far}; write 0.5")
-    shares, skills = _table(outcomes)
+    there, skills, success = _table(outcomes)
     graph: nx.DiGraph = nx.DiGraph()
-    for at, skill in enumerate(skills):
-        graph.add_node(skill, success=float(np.nanmean(shares[:, at])))
-    for edge in sorted(_edges(shares, skills, far, seed), key=lambda e: (e.p, e.ratio, e.before, e.after)):
-        if edge.q <= ERROR_RATE and not nx.has_path(graph, edge.after, edge.before):
+    for skill, share in zip(skills, success, strict=True):
+        graph.add_node(skill, success=share)
+    found = [e for e in _edges(there, skills, far, seed) if e.q <= ERROR_RATE]
+    for edge in sorted(found, key=lambda e: (e.p, e.ratio, e.before, e.after)):
+        others = [e.before for e in found if e.after == edge.after and e.before != edge.before]
+        if any(_explained(there, skills, edge, other, far, seed) for other in others):
+            continue
+        if not nx.has_path(graph, edge.after, edge.before):
             graph.add_edge(edge.before, edge.after, edge=edge)
     kept = nx.transitive_reduction(graph)
     graph.remove_edges_from([pair for pair in list(graph.edges) if not kept.has_edge(*pair)])
@@ -149,42 +161,46 @@ def of_feature(logs: Mapping[str, duckdb.DuckDBPyConnection], domain: str, featu
     ]
 
 
-def _table(outcomes: Iterable[Outcome]) -> tuple[Floats, list[str]]:
-    """Shares, (learners, skills), NaN where nothing was tried, and the skills' names."""
+def _table(outcomes: Iterable[Outcome]) -> tuple[Floats, list[str], list[float]]:
+    """How probable it is that a learner can do a skill, (learners, skills), NaN where it tried nothing; the
+    skills' names; and the mean of the shares of problems solved."""
     counts: dict[tuple[str, str], list[int]] = {}
     for o in outcomes:
-        count = counts.setdefault((o.learner, o.skill), [0, 0])
-        count[0] += o.right
-        count[1] += o.tried
+        if o.tried:
+            count = counts.setdefault((o.learner, o.skill), [0, 0])
+            count[0] += o.right
+            count[1] += o.tried
     learners = {name: at for at, name in enumerate(sorted({learner for learner, _ in counts}))}
     skills = {name: at for at, name in enumerate(sorted({skill for _, skill in counts}))}
-    shares = np.full((len(learners), len(skills)), np.nan)
+    there = np.full((len(learners), len(skills)), np.nan)
+    shares: dict[str, list[float]] = {skill: [] for skill in skills}
     for (learner, skill), (right, tried) in counts.items():
-        if tried:
-            shares[learners[learner], skills[skill]] = right / tried
-    return shares, list(skills)
+        at = learners[learner], skills[skill]
+        there[at] = stats.beta.sf(MASTERY, right + 0.5, tried - right + 0.5)
+        shares[skill].append(right / tried)
+    return there, list(skills), [float(np.mean(x)) for x in shares.values()]
 
 
-def _edges(shares: Floats, skills: list[str], far: float, seed: int) -> list[Edge]:
-    """Every ordered pair of skills that enough learners tried."""
+def _edges(there: Floats, skills: list[str], far: float, seed: int) -> list[Edge]:
+    """Every ordered pair of skills that enough learners tried and differ in."""
     rng = generator(seed, "ramp")
-    weights = rng.standard_exponential((DRAWS, len(shares)))
+    weights = rng.standard_exponential((DRAWS, len(there)))
     found: list[Edge] = []
     for i, j in combinations(range(len(skills)), 2):
-        both = ~np.isnan(shares[:, i]) & ~np.isnan(shares[:, j])
+        both = ~np.isnan(there[:, i]) & ~np.isnan(there[:, j])
         learners = int(both.sum())
-        if learners < LEAST:
+        a, b = there[both, i], there[both, j]
+        if learners < LEAST or min(x.sum() for x in (a, 1 - a, b, 1 - b)) < VARIED:
             continue
-        a, b = shares[both, i], shares[both, j]
-        each = np.column_stack([a * b, a * (1 - b), (1 - a) * b, (1 - a) * (1 - b)])
+        each = _each(a, b)
         counts = each.sum(axis=0)
         draws = weights[:, both] @ each + rng.standard_gamma(0.5, (DRAWS, 4))
         forward, backward = _ratio(draws), _ratio(draws[:, [0, 2, 1, 3]])
-        for before, after, table, here, there in (
+        for before, after, table, here, reverse in (
             (i, j, counts, forward, backward),
             (j, i, counts[[0, 2, 1, 3]], backward, forward),
         ):
-            p = max(float((here >= far).mean()), float((here >= there).mean()), 1 / DRAWS)
+            p = max(float((here >= far).mean()), float((here >= reverse).mean()), 1 / DRAWS)
             low, high = np.quantile(here, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
             found.append(
                 Edge(
@@ -203,6 +219,26 @@ def _edges(shares: Floats, skills: list[str], far: float, seed: int) -> list[Edg
         return []
     qs = stats.false_discovery_control([e.p for e in found])
     return [replace(e, q=float(q)) for e, q in zip(found, qs, strict=True)]
+
+
+def _explained(there: Floats, skills: list[str], edge: Edge, other: str, far: float, seed: int) -> bool:
+    """Whether an edge is gone among learners that can do another skill which its end presupposes.
+
+    Where hardly any of them lacks the edge's beginning they do not tell, and it stays.
+    """
+    columns = [skills.index(s) for s in (edge.before, edge.after, other)]
+    a, b, c = there[~np.isnan(there[:, columns]).any(axis=1)][:, columns].T
+    if ((1 - a) * c).sum() < 1:
+        return False
+    rng = generator(seed, "ramp", edge.before, edge.after, other)
+    draws = rng.standard_exponential((DRAWS, len(a))) @ (_each(a, b) * c[:, None])
+    draws += rng.standard_gamma(0.5, (DRAWS, 4))
+    return float((_ratio(draws) >= far).mean()) > 0.5
+
+
+def _each(a: Floats, b: Floats) -> Floats:
+    """What each learner counts as: one that can do both, a alone, b alone, neither; (learners, 4)."""
+    return np.column_stack([a * b, a * (1 - b), (1 - a) * b, (1 - a) * (1 - b)])
 
 
 def _ratio(table: Floats) -> Floats:
