@@ -171,6 +171,11 @@ class EngineConfig(BaseModel):
     vllm: VllmConfig = VllmConfig()
     """Settings of the engine ``vllm``."""
 
+    @property
+    def stop(self) -> str:
+        """What ends a completion: a chat ends with the model's own token, a terse completion is one line."""
+        return "\n" if self.form == "terse" or self.kind == "spark" else ""
+
     @model_validator(mode="after")
     def _fits(self) -> EngineConfig:
         if self.kind == "spark" and self.context != SPARK_CONTEXT:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 from scipy import stats
 
+from analysis.emergent import emergence_lines, scale_lines
 from analysis.history import START, difficulties, scores
 from culture.effect import Effect, culture_effect, dose_response
 from culture.worth import By, Worth, worths
@@ -38,6 +39,7 @@ def summary(connection: duckdb.DuckDBPyConnection) -> list[Section]:
     return [
         head,
         _learned(connection),
+        *_emerged(connection),
         _proposals(connection),
         _library(connection),
         *_worth(connection),
@@ -110,6 +112,15 @@ def _correlation(rounds: Sequence[int], values: Sequence[float]) -> str:
         return "too little to correlate with the round"
     rho = float(stats.spearmanr(rounds, values).statistic)
     return f"Spearman correlation with the round {rho:+.2f} over {len(rounds)} rounds"
+
+
+def _emerged(connection: duckdb.DuckDBPyConnection) -> list[Section]:
+    """Sections that have lines."""
+    sections = [
+        Section("On the scale of the anchors, in logits", scale_lines(connection)),
+        Section("What emerged", emergence_lines(connection)),
+    ]
+    return [section for section in sections if section.lines]
 
 
 def _proposals(connection: duckdb.DuckDBPyConnection) -> Section:

@@ -123,6 +123,13 @@ class EvaluationConfig(BaseModel):
     cells: int | None = Field(default=None, ge=1)
     """Only the easiest so many cells of each domain are evaluated; null takes all that are within reach of
     a small model. In cells."""
+    transfer: list[str] = Field(default=[])
+    """Domains beside those of the run whose anchors are answered too, although no problem of theirs is ever
+    set: what was learned elsewhere shows there. No unit."""
+    revisits: int = Field(default=0, ge=0, le=100_000)
+    """Problems of each domain that are answered again by every solver policy when anchors are, greedily and
+    without notes, drawn evenly from all rounds that were evaluated: what was forgotten shows there. In
+    problems."""
 
 
 class SleepConfig(BaseModel):
@@ -261,15 +268,16 @@ class RunConfig(BaseModel):
                 f"{self.learner.proposer.objective}, since proposals held to a pattern are not drawn from "
                 "the policy that is trained, got true; write engine.patterns: false"
             )
-        for name in self.domains:
+        for name in [*self.domains, *self.evaluation.transfer]:
+            posed = name in self.domains
             try:
                 domain = make_domain(name)
             except ValueError as error:
-                problems.append(f"domains: {error}")
+                problems.append(f"{'domains' if posed else 'evaluation.transfer'}: {error}")
                 continue
             # a character of ASCII text is a token at most
             brief = len(domain.brief(self.engine.form, 100.0, None))
-            if brief + self.engine.proposal_tokens > self.engine.context:
+            if posed and brief + self.engine.proposal_tokens > self.engine.context:
                 advice = (
                     "write form: terse"
                     if self.engine.kind == "spark"
@@ -294,6 +302,12 @@ class RunConfig(BaseModel):
         problems += _writing_faults(self)
         if len(set(self.domains)) < len(self.domains):
             problems.append(f"domains: expected each once, got {', '.join(self.domains)}")
+        elsewhere = self.evaluation.transfer
+        if len({*self.domains, *elsewhere}) < len(set(self.domains)) + len(elsewhere):
+            problems.append(
+                "evaluation.transfer: expected domains that are not under domains "
+                f"({', '.join(self.domains)}), each once, got {', '.join(elsewhere)}; take out the others"
+            )
         if not any(line.startswith("domains:") for line in problems):
             problems += curriculum_faults(self)
         try:

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, get_args
 
-from agents.engines.base import Request as Generation
-from arena.envs import Episode
-from arena.pools import Failed, WorkFailed
+from arena import revisiting
+from arena.answering import Question, answers
+from arena.pools import WorkFailed
 from culture.records import Arm, Evaluation, Measure
 from curricula import frontier_of
 
@@ -20,59 +20,43 @@ _Z = 1.959963984540054
 
 
 def evaluate(play: Play) -> None:
-    """Greedy answers of every solver policy to all anchors, in due rounds."""
+    """Greedy answers of every solver policy to all anchors, and to problems of earlier rounds, in due
+    rounds."""
     if not play.config.evaluated(play.round):
         return
     solvers = play.state.population.with_role("solver")
+    again = revisiting.drawn(play)
     for name in sorted({agent.policy for agent in solvers}):
         before, now = play.state.policies[name].policy_version, play.policies[name].policy_version
         # the first round also places the version that it started from: what was there before any learning
         for version in [before, now] if play.round == 0 and before != now else [now]:
-            for domain in play.config.domains:
+            for domain in play.state.evaluated:
                 _place(play, version, domain)
+        for domain, problems in again.items():
+            revisiting.revisit(play, now, domain, problems)
 
 
 def _place(play: Play, version: str, domain_name: str) -> None:
-    domain, form = play.state.domains[domain_name], play.config.engine.form
     anchors = play.state.anchors[domain_name]
-    episodes = [Episode(domain_name, a.spec, a.answer_key, form) for a in anchors]
-    completions = [""] * len(anchors)
-    correct: dict[int, bool] = {}
-    open_ = list(range(len(anchors)))
-    prompts = [domain.turn(a.spec, a.answer_key, (), form).observation for a in anchors]
-    while open_:
-        done = play.cluster.generate(
-            version,
-            [Generation(prompts[i], 0) for i in open_],
-            play.sampling(play.config.engine.answer_tokens, greedy=True),
-        )
-        results = play.cluster.step([episodes[i] for i in open_], [c.text for c in done], [[]] * len(open_))
-        still = []
-        for i, completion, result in zip(open_, done, results, strict=True):
-            play.count(completion)
-            completions[i] = completion.text
-            if isinstance(result, Failed) or completion.finish == "error":
-                play.event("infrastructure", "anchor_lost", anchors[i].anchor_id, version)
-            elif result.done:
-                correct[i] = result.verdict == "correct"
-            else:
-                episodes[i], prompts[i] = episodes[i].after(completion.text), result.observation
-                still.append(i)
-        open_ = still
-    for i, anchor in enumerate(anchors):
-        if i in correct:
-            play.rows.evaluations.append(
-                Evaluation(
-                    round=play.round,
-                    policy_version=version,
-                    domain=domain_name,
-                    anchor_id=anchor.anchor_id,
-                    cell=anchor.cell,
-                    features=dict(anchor.features),
-                    completion=completions[i],
-                    correct=correct[i],
-                )
+    asked = [Question(a.anchor_id, a.spec, a.answer_key) for a in anchors]
+    domain = play.state.evaluated[domain_name]
+    given = answers(play.cluster, version, domain, asked, play.config.engine, play.count)
+    for anchor, answer in zip(anchors, given, strict=True):
+        if answer.correct is None:
+            play.event("infrastructure", "anchor_lost", anchor.anchor_id, version)
+            continue
+        play.rows.evaluations.append(
+            Evaluation(
+                round=play.round,
+                policy_version=version,
+                domain=domain_name,
+                anchor_id=anchor.anchor_id,
+                cell=anchor.cell,
+                features=dict(anchor.features),
+                completion=answer.completion,
+                correct=answer.correct,
             )
+        )
 
 
 def measure(play: Play) -> None:

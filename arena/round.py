@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from agents.engines.base import Completion, Sampling
 from agents.engines.base import Request as Generation
-from arena import attempting, clubs, evaluating, generations, learning, proposing, writing
+from arena import attempting, clubs, evaluating, generations, learning, measuring, proposing, writing
 from arena.cluster import Cluster
 from arena.state import State
 from culture.quoting import quote
@@ -104,6 +104,7 @@ class Play:
         with self.phase("evaluate"):
             evaluating.evaluate(self)
             evaluating.measure(self)
+            measuring.measure(self)
         for note in self.cluster.noticed:
             self.event("infrastructure", "restart", "cluster", note)
         self.cluster.noticed.clear()
@@ -121,6 +122,7 @@ class Play:
         state.policies = self.policies
         state.next_version = self.next_version
         state.baselines = self.baselines
+        state.take_in(self.rows.evaluations)
         state.rehearsal.append(state.key_samples(state.taught(self.rows.attempts)))
         if self.shelved is not None:
             state.library = self.shelved.state
@@ -155,10 +157,8 @@ class Play:
     ) -> Sampling:
         """How this run samples; ``temperature`` in the place of the engine's."""
         engine = self.config.engine
-        # a chat ends with the model's own token; a terse completion is one line
-        stop = "\n" if engine.form == "terse" or engine.kind == "spark" else ""
         warm = engine.temperature if temperature is None else temperature
-        return Sampling(max_tokens, 0.0 if greedy else warm, stop)
+        return Sampling(max_tokens, 0.0 if greedy else warm, engine.stop)
 
     def held(self, policy: str) -> bool:
         """Whether what a policy writes can be held to a pattern, and is to be."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -20,8 +20,9 @@ from arena.domains.base import Anchor, Solution
 from arena.held_out import HeldOut
 from arena.seeding import kept, size
 from culture.lake import Lake
-from culture.records import Attempt, Json, Policy, Problem
+from culture.records import Attempt, Evaluation, Json, Policy, Problem
 from curricula import Strategy, make_strategy, teaches
+from curricula.ability import Evaluated
 
 
 @dataclass(slots=True)
@@ -69,6 +70,8 @@ class State:
     population: Population
     """As it is in the round to be played."""
     domains: dict[str, Domain]
+    evaluated: dict[str, Domain]
+    """Those whose anchors are answered: these, and those of ``evaluation.transfer``."""
     anchors: dict[str, list[Anchor]]
     strategy: Strategy
     held_out: set[tuple[str, str]] = field(default_factory=set)
@@ -87,6 +90,8 @@ class State:
     """Domain and spec of every valid proposal so far: novelty has memory."""
     baselines: dict[str, float] = field(default_factory=dict)
     """Moving averages of rewards by policy, domain and role, where the objective keeps one."""
+    answers: dict[str, list[Evaluated]] = field(default_factory=dict)
+    """Every answer to an anchor so far, by domain, in order."""
     rehearsal: deque[list[Sample]] = field(default_factory=deque)
     """Solver samples of earlier rounds, a list a round, the oldest first."""
     library: Json = field(default_factory=lambda: {"reads": {}})
@@ -100,18 +105,22 @@ class State:
         """Before the first round of the run in ``folder``, with the notes that its library begins with."""
         version, in_sight = size(kept(folder))
         domains = {name: make_domain(name) for name in config.domains}
+        evaluated = domains | {name: make_domain(name) for name in config.evaluation.transfer}
         return cls(
             config=config,
             folder=folder,
             population=Population(config.population, config.seed),
             domains=domains,
-            anchors={name: _core(d, config.evaluation) for name, d in domains.items()},
+            evaluated=evaluated,
+            anchors={name: _core(d, config.evaluation) for name, d in evaluated.items()},
             strategy=make_strategy(config.curriculum, config.domains),
             held_out={
                 (name, a.spec) for name, d in domains.items() for a in d.anchors(config.evaluation.per_cell)
             },
             # without decisions there is no free text to look at
-            held_out_texts=HeldOut(domains if config.writing.decisions else {}, config.evaluation.per_cell),
+            held_out_texts=HeldOut(
+                evaluated if config.writing.decisions else {}, config.evaluation.per_cell
+            ),
             rehearsal=deque(maxlen=config.learner.solver.rehearsal_rounds),
             library_version=version,
             library_size=in_sight,
@@ -143,10 +152,16 @@ class State:
             if problem.status == "admitted":
                 known = Known.of(problem, state.domains[problem.domain], config)
                 state.known[known.problem_id] = known
+        state.take_in(lake.records(Evaluation))
         first = max(0, last + 1 - config.learner.solver.rehearsal_rounds)
         for r in range(first, last + 1):
             state.rehearsal.append(state.key_samples(state.taught(lake.records(Attempt, "round = ?", [r]))))
         return state
+
+    def take_in(self, evaluations: Iterable[Evaluation]) -> None:
+        """Remember answers to anchors."""
+        for row in evaluations:
+            self.answers.setdefault(row.domain, []).append(Evaluated.of(row))
 
     def vocabulary(self, policy: str) -> Vocabulary | None:
         """A policy's tokens; None where its weights are elsewhere."""

@@ -32,7 +32,9 @@ class Verifier:
 
     def __init__(self, config: RunConfig) -> None:
         self.sandbox = Sandbox(config.sandbox)
-        self._domains: dict[str, Domain] = {name: make_domain(name) for name in config.domains}
+        self._domains: dict[str, Domain] = {
+            name: make_domain(name) for name in [*config.domains, *config.evaluation.transfer]
+        }
         self._form = config.engine.form
 
     def judge(self, domain: str, texts: Sequence[str]) -> list[Judged]:

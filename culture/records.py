@@ -349,6 +349,20 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True)
+class Revisit:
+    """One problem of an earlier round answered again by one policy version, to see what was forgotten."""
+
+    round: int
+    policy_version: str
+    domain: str
+    problem_id: str
+    posed: int
+    """The round that set the problem."""
+    completion: str
+    correct: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Measure:
     """One number about one round, with an interval where it is an estimate."""
 
@@ -393,5 +407,6 @@ class RoundRows:
     batch_rows: list[BatchRow] = field(default_factory=list)
     updates: list[Update] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)
+    revisits: list[Revisit] = field(default_factory=list)
     measures: list[Measure] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)

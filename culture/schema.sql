@@ -459,12 +459,30 @@ CREATE TABLE evaluations (
 COMMENT ON TABLE evaluations IS 'One row an anchor answered by one policy version.';
 COMMENT ON COLUMN evaluations.round IS 'Round in which it was answered.';
 COMMENT ON COLUMN evaluations.policy_version IS 'Policy version that answered.';
-COMMENT ON COLUMN evaluations.domain IS 'Domain by name.';
+COMMENT ON COLUMN evaluations.domain IS 'Domain by name; one of evaluation.transfer sets no problems.';
 COMMENT ON COLUMN evaluations.anchor_id IS 'Anchor: a frozen problem that never enters training.';
 COMMENT ON COLUMN evaluations.cell IS 'Place of the anchor in the domain''s grid of difficulty.';
 COMMENT ON COLUMN evaluations.features IS 'Complexity features of the anchor by name, as one JSON object.';
 COMMENT ON COLUMN evaluations.completion IS 'What it wrote, untrusted.';
 COMMENT ON COLUMN evaluations.correct IS 'Whether the answer was right.';
+
+CREATE TABLE revisits (
+    round BIGINT NOT NULL,
+    policy_version VARCHAR NOT NULL,
+    domain VARCHAR NOT NULL,
+    problem_id VARCHAR NOT NULL,
+    posed BIGINT NOT NULL,
+    completion VARCHAR NOT NULL,
+    correct BOOLEAN NOT NULL
+);
+COMMENT ON TABLE revisits IS 'One row a problem of an evaluated round answered again by one policy version, greedily and without notes (evaluation.revisits).';
+COMMENT ON COLUMN revisits.round IS 'Round in which it was answered.';
+COMMENT ON COLUMN revisits.policy_version IS 'Policy version that answered.';
+COMMENT ON COLUMN revisits.domain IS 'Domain by name.';
+COMMENT ON COLUMN revisits.problem_id IS 'Problem answered.';
+COMMENT ON COLUMN revisits.posed IS 'Round that set the problem.';
+COMMENT ON COLUMN revisits.completion IS 'What it wrote, untrusted.';
+COMMENT ON COLUMN revisits.correct IS 'Whether the answer was right.';
 
 CREATE TABLE measures (
     round BIGINT NOT NULL,
