@@ -16,11 +16,12 @@ from hypothesis import given, settings
 
 from analysis.export_folder import ExportError
 from analysis.git_export import GitExported, export_git, revisions_of
-from culture.edits import MARKERS, Edit
+from culture.edits import HIDDEN, MARKERS, Edit
 from culture.history import NoSuchRound, blame, library_at
 from culture.library import Library
 from culture.markdown import front_matter, page, path_of
-from culture.records import RoundRows
+from culture.publishing import begun
+from culture.records import Note, Revision, RoundRows
 from tests.culture.histories import STEPS, Step, Story, in_memory, told
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git reads what was written")
@@ -87,11 +88,15 @@ def assert_structure(folder: Path, done: GitExported, library: Library) -> None:
         main = done.commits[r.revision_id]
     assert git(folder, "rev-parse", "main", "HEAD").split() == [main, main]
 
-    paths = {n: path_of(library.note(n)) for n in library.heads()}
-    written = texts(folder, [f"{done.commits[r.revision_id]}:{paths[r.note_id]}" for r in revisions])
+    at = stood(library, revisions)
+    written = texts(
+        folder, [f"{done.commits[r.revision_id]}:{path_of(at[r.revision_id])}" for r in revisions]
+    )
     for r, text in zip(revisions, written, strict=True):
-        fields = front_matter(library.note(r.note_id), library.history(r.note_id)[0])
-        assert text == (None if r.outcome in MARKERS else page(fields, r.body))
+        fields = front_matter(at[r.revision_id], library.history(r.note_id)[0])
+        body = library.revision(r.parents[0]).body if r.outcome == "published" else r.body
+        assert text == (None if r.outcome in HIDDEN else page(fields, body))
+    paths = {n: path_of(library.note(n)) for n in library.heads()}
     listed = git(folder, "ls-tree", "-r", "--name-only", "main").splitlines()
     assert sorted(listed) == sorted(str(paths[n]) for n in paths if n not in library.archived)
     on_disk = [p for p in folder.rglob("*") if p.is_file() and ".git" not in p.relative_to(folder).parts]
@@ -102,6 +107,20 @@ def assert_structure(folder: Path, done: GitExported, library: Library) -> None:
         f"open/{n}/{r.revision_id} {done.commits[r.revision_id]}"
         for n in library.heads() for r in library.branches(n)
     )  # fmt: skip
+
+
+def stood(library: Library, revisions: list[Revision]) -> dict[str, Note]:
+    """The note of each revision on the shelf where that revision left it; a branch is where its base was."""
+    now = {n: begun(library.note(n), library.history(n)) for n in library.heads()}
+    found: dict[str, Note] = {}
+    for r in revisions:
+        if r.outcome == "branch":
+            found[r.revision_id] = found[r.parents[0]]
+            continue
+        if r.outcome == "published":
+            now[r.note_id] = replace(now[r.note_id], shelf=str(r.evidence["shelf"]))
+        found[r.revision_id] = now[r.note_id]
+    return found
 
 
 def ancestors(of: dict[str, list[str]], names: list[str]) -> set[str]:

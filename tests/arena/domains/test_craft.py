@@ -153,8 +153,8 @@ def test_mutations_stay_in_their_world_more_often_than_not() -> None:
         same += child.world == parent.world
         harder += difficulty(child.spec) > difficulty(parent.spec)
         easier += difficulty(child.spec) < difficulty(parent.spec)
-    assert 0.7 < same / 300 < 0.9
-    assert harder > easier
+    assert 0.85 < same / 300 < 0.95
+    assert 0.75 < harder / easier < 1.33  # down as often as up: what notes tell of lies above as well
 
 
 def test_mutations_of_the_deepest_goal_and_of_an_anchor_are_valid() -> None:
