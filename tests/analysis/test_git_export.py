@@ -110,7 +110,7 @@ def assert_structure(folder: Path, done: GitExported, library: Library) -> None:
 
 
 def stood(library: Library, revisions: list[Revision]) -> dict[str, Note]:
-    """The note of each revision on the shelf where that revision left it; a branch is where its base was."""
+    """The note of each revision, on the shelf where that left it; a branch is where its base was."""
     now = {n: begun(library.note(n), library.history(n)) for n in library.heads()}
     found: dict[str, Note] = {}
     for r in revisions:
