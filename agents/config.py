@@ -173,7 +173,7 @@ class EngineConfig(BaseModel):
 
     @property
     def stop(self) -> str:
-        """What ends a completion: of a chat the model's own token, of a terse one the end of the line."""
+        """What ends a completion: a chat ends with the model's own token, a terse completion is one line."""
         return "\n" if self.form == "terse" or self.kind == "spark" else ""
 
     @model_validator(mode="after")

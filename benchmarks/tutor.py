@@ -167,7 +167,7 @@ def report(answers: dict[str, list[Evaluated]], seeds: int) -> None:
         tutor, errors = ([float(np.nanmean(r[:, at])) for r in rows] for at in (0, 1))
         print(f"  {n:<6}  {interval(errors):<22} {interval(tutor):<22} {interval([t / n for t in tutor])}")
     print(
-        f"\nat a standard error of {STOP}: squared distance from the estimate by all anchors, in variances;"
+        f"\nat a standard error of {STOP}: squared distance from the estimate by all anchors, in its variance;"
     )
     print("1 where errors are as claimed")
     for name, by_run in away.items():
@@ -193,10 +193,9 @@ def live(folder: Path, answers: dict[str, list[Evaluated]], domain: str) -> None
     seconds = time.perf_counter() - started
     whole = scale.ability(stored)
     print(
-        f"\nlive: {folder.name}, {version}: "
-        f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}] logits "
-        f"after {len(tutor.asked)} questions in {seconds:.1f} s; "
-        f"by all {len(stored)} anchors {whole.value:+.2f} [{whole.low:+.2f}, {whole.high:+.2f}]"
+        f"\nlive: {folder.name}, {version}: {found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}] logits "
+        f"after {len(tutor.asked)} questions in {seconds:.1f} s; by all {len(stored)} anchors {whole.value:+.2f} "
+        f"[{whole.low:+.2f}, {whole.high:+.2f}]"
     )
 
 
