@@ -173,7 +173,7 @@ class EngineConfig(BaseModel):
 
     @property
     def stop(self) -> str:
-        """What ends a completion: a chat ends with the model's own token, a terse completion is one line."""
+        """What ends a completion: a terse one is a line, a chat ends with the model's own token."""
         return "\n" if self.form == "terse" or self.kind == "spark" else ""
 
     @model_validator(mode="after")

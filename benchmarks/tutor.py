@@ -166,10 +166,8 @@ def report(answers: dict[str, list[Evaluated]], seeds: int) -> None:
         rows = [np.array(r) for r in by_run.values()]
         tutor, errors = ([float(np.nanmean(r[:, at])) for r in rows] for at in (0, 1))
         print(f"  {n:<6}  {interval(errors):<22} {interval(tutor):<22} {interval([t / n for t in tutor])}")
-    print(
-        f"\nat a standard error of {STOP}: squared distance from the estimate by all anchors, in its variance;"
-    )
-    print("1 where errors are as claimed")
+    print(f"\nat a standard error of {STOP}: squared distance from the estimate by all anchors, in its")
+    print("variance; 1 where errors are as claimed")
     for name, by_run in away.items():
         print(f"  {name:<6} {interval([float(np.mean(z)) for z in by_run.values()])}")
     print(f"\nsolved, of up to {SERVED} anchors not asked yet; to be solved with a probability in {BAND}")
@@ -191,12 +189,12 @@ def live(folder: Path, answers: dict[str, list[Evaluated]], domain: str) -> None
         tutor = Tutor(scale, standard_error=STOP, seed=0)
         found = tutor.test(answer)
     seconds = time.perf_counter() - started
-    whole = scale.ability(stored)
-    print(
-        f"\nlive: {folder.name}, {version}: {found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}] logits "
-        f"after {len(tutor.asked)} questions in {seconds:.1f} s; by all {len(stored)} anchors {whole.value:+.2f} "
-        f"[{whole.low:+.2f}, {whole.high:+.2f}]"
-    )
+    print(f"\nlive: {folder.name}, {version}, {len(tutor.asked)} questions in {seconds:.1f} s")
+    for name, ability in (
+        ("by the tutor", found),
+        (f"by all {len(stored)} anchors", scale.ability(stored)),
+    ):
+        print(f"  {name}: {ability.value:+.2f} [{ability.low:+.2f}, {ability.high:+.2f}] logits")
 
 
 if __name__ == "__main__":

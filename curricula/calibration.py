@@ -241,7 +241,7 @@ class _Fit:
 
     @property
     def nodes(self) -> Floats:
-        return cast("Floats", self.mean + self.deviation * NODES)
+        return self.mean + self.deviation * NODES
 
     def run(self) -> None:
         for _ in range(MOST):
@@ -291,7 +291,7 @@ class _Fit:
         i_b = a**2 * w.sum(axis=1) + precision
         if not self.two:
             self.b = self.b + np.clip(g_b / i_b, -1, 1)
-            return 1 / i_b
+            return np.asarray(1 / i_b)
         z = a[:, None] * (nodes - self.b[:, None])
         g_a = (left * z).sum(axis=1) - self.log_a / DISCRIMINATION**2
         i_a = (w * z**2).sum(axis=1) + DISCRIMINATION**-2
@@ -300,7 +300,7 @@ class _Fit:
         self.b = self.b + np.clip((i_a * g_b - i_ab * g_a) / determinant, -1, 1)
         log_a = self.log_a + np.clip((i_b * g_a - i_ab * g_b) / determinant, -0.5, 0.5)
         self.log_a = log_a - log_a.mean()  # the unit; abilities spread to fit it
-        return i_a / determinant
+        return np.asarray(i_a / determinant)
 
     def _prior(self, variance: Floats) -> None:
         """Means of cells, and how far they and their items scatter."""

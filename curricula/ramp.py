@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import cast
+from typing import TypeAlias, cast
 
 import duckdb
 import networkx as nx
@@ -33,6 +33,8 @@ from culture.seeds import generator
 from curricula.base import Floats
 from curricula.irt import LEVEL
 
+Skills: TypeAlias = "nx.DiGraph[str]"
+"""Skills by name, each with an edge to those that presuppose it."""
 FAR = 0.5
 """Far below: b is there without a less than so many times as often as with a."""
 MASTERY = 0.5
@@ -83,7 +85,7 @@ class Edge:
     learners: int
 
 
-def ramp(outcomes: Iterable[Outcome], *, far: float = FAR, seed: int = 0) -> nx.DiGraph:
+def ramp(outcomes: Iterable[Outcome], *, far: float = FAR, seed: int = 0) -> Skills:
     """The skills, with an edge from each to those that presuppose it and nothing in between does.
 
     Nodes have ``success``, the mean share of problems solved; edges have ``edge``, an :class:`Edge`. An
@@ -101,7 +103,7 @@ def ramp(outcomes: Iterable[Outcome], *, far: float = FAR, seed: int = 0) -> nx.
     if not 0 < far <= 1:
         raise ValueError(f"expected a ratio above 0 and at most 1, got far = {far}; write 0.5")
     there, skills, success = _table(outcomes)
-    graph: nx.DiGraph = nx.DiGraph()
+    graph: Skills = nx.DiGraph()
     for skill, share in zip(skills, success, strict=True):
         graph.add_node(skill, success=share)
     found = [e for e in _edges(there, skills, far, seed) if e.q <= ERROR_RATE]
@@ -116,13 +118,13 @@ def ramp(outcomes: Iterable[Outcome], *, far: float = FAR, seed: int = 0) -> nx.
     return graph
 
 
-def order(graph: nx.DiGraph) -> list[str]:
+def order(graph: Skills) -> list[str]:
     """Skills so that each comes after all that it presupposes; of those that are free, the easiest
     first."""
     return list(nx.lexicographical_topological_sort(graph, key=lambda s: (-graph.nodes[s]["success"], s)))
 
 
-def edges(graph: nx.DiGraph) -> list[Edge]:
+def edges(graph: Skills) -> list[Edge]:
     """Its edges, in the order of :func:`order`."""
     place = {skill: at for at, skill in enumerate(order(graph))}
     found = [cast("Edge", data["edge"]) for _, _, data in graph.edges(data=True)]
