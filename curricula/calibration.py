@@ -353,15 +353,3 @@ class _Fit:
 def _deviation(squares: float, n: int, guess: float) -> float:
     """A standard deviation from a sum of squares, with a guess that counts for ``GUESSED`` observations."""
     return float(np.sqrt((squares + GUESSED * guess**2) / (n + GUESSED)))
-
-
-def rows_of(
-    learners: Sequence[str], items: Sequence[str], right: Floats
-) -> list[tuple[str, str, str, bool]]:
-    """The rows of a table without cells, for :meth:`Responses.of`."""
-    return [
-        (learner, item, "", bool(x))
-        for learner, row in zip(learners, right, strict=True)
-        for item, x in zip(items, row, strict=True)
-        if not np.isnan(x)
-    ]

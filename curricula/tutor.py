@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from culture.seeds import generator
+from curricula.base import Floats
 from curricula.calibration import Item, Scale
 from curricula.irt import Ability, Posterior, information
 
@@ -76,7 +77,7 @@ class Tutor:
         """The next question; None once the test is over. Asked again before an answer, it is the same."""
         if self.finished:
             return None
-        told = np.where(self._open, self._information(), -np.inf)
+        told = np.where(self._open, self._told(), -np.inf)
         best = np.argsort(-told, kind="stable")[: min(self._choices, int(self._open.sum()))]
         draw = generator(self._seed, "tutor", len(self.asked)).integers(len(best))
         return self.scale.items[int(best[draw])]
@@ -124,5 +125,7 @@ class Tutor:
         middle = (low + high) / 2
         return sorted(found, key=lambda s: (abs(s.success - middle), s.problem_id))
 
-    def _information(self) -> np.ndarray:
-        return information(self.ability.value or 0.0, self._difficulty, self._discrimination)
+    def _told(self) -> Floats:
+        """What an answer to each item would tell, (items,), where the ability is as it is believed to be."""
+        assert self.ability.value is not None  # a posterior has a mean
+        return information(self.ability.value, self._difficulty, self._discrimination)

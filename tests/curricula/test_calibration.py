@@ -6,7 +6,7 @@ import pytest
 from scipy import optimize, stats
 from scipy.special import expit
 
-from curricula.calibration import NotCalibrated, Responses, Scale, calibrate, rows_of
+from curricula.calibration import NotCalibrated, Responses, Scale, calibrate
 from curricula.irt import probability
 
 
@@ -21,8 +21,12 @@ def simulated(seed, learners, items, *, spread=1.3, discriminations=0.0, mean=0.
 
 
 def responses(x) -> Responses:
-    learners, items = ([f"{c}{i:04d}" for i in range(n)] for c, n in zip("vi", x.shape, strict=True))
-    return Responses.of(rows_of(learners, items, x))
+    return Responses.of(
+        (f"v{learner:04d}", f"i{item:04d}", "", bool(right))
+        for learner, row in enumerate(x)
+        for item, right in enumerate(row)
+        if not np.isnan(right)
+    )
 
 
 def difficulties(scale: Scale) -> np.ndarray:
