@@ -6,6 +6,7 @@ import difflib
 
 from arena.domains import arithmetic as _arithmetic  # noqa: F401  (importing registers)
 from arena.domains import craft as _craft  # noqa: F401
+from arena.domains import program as _program  # noqa: F401
 from arena.domains import transforms as _transforms  # noqa: F401
 from arena.domains.base import Domain, domain_class, registered
 from arena.domains.check import check_domain
