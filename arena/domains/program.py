@@ -145,8 +145,8 @@ class Program(Domain):
 
     def features(self, spec: str, solution: Solution) -> dict[str, float]:
         """``nodes``, ``depth``, ``reading`` and ``steps`` as ``program_execution`` counts them,
-        ``operations`` in the text, ``length`` of the compact function, its ``loops`` and ``conditions``, characters of the
-        ``input``, ``examples``, and 1 for its kind."""
+        ``operations`` in the text, ``length`` of the compact function, its ``loops`` and ``conditions``,
+        characters of the ``input``, ``examples``, and 1 for its kind."""
         problem = _read(spec)
         body = problem.function.body
         walked = [node for statement in body for node in ast.walk(statement)]

@@ -8,7 +8,6 @@ anchors has changed; whoever changes that changes what runs are measured by.
 
 from __future__ import annotations
 
-import sys
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -57,11 +56,12 @@ def _rows() -> dict[str, list[tuple[str, Solution]]]:
     return found
 
 
-def drawn(domain: Domain, sandbox: Executor, cell: str, kind: Kind, target: int) -> list[str]:
-    """The lines of a cell, by execution."""
+def drawn(
+    domain: Domain, sandbox: Executor, cell: str, kind: Kind, target: int, seen: set[str]
+) -> list[str]:
+    """The lines of a cell, by execution; no statement in ``seen``, to which theirs are added, comes again."""
     rng = generator(_SEED, "anchors", domain.name, cell)
     lines: list[str] = []
-    seen: set[str] = set()
     while len(lines) < MOST:
         problem = scripted(kind, rng, float(target))
         if not held_out(problem.function):
@@ -84,8 +84,8 @@ def write() -> None:
 
     domain = make_domain("program")
     lines: list[str] = []
+    seen: set[str] = set()
     with Sandbox() as sandbox:
         for cell, kind, target in cells(CORE + FAR):
-            lines += drawn(domain, sandbox, cell, kind, target)
-            sys.stdout.write(f"{cell}: {len(lines)}\n")
+            lines += drawn(domain, sandbox, cell, kind, target, seen)
     _FILE.write_text("\n".join(lines) + "\n", encoding="utf-8")

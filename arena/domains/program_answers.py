@@ -51,8 +51,8 @@ def statement(problem: Problem) -> str:
         )
     else:
         asked = (
-            f"What does f({shown(problem.inputs[0])}) return? Write what each assignment gives, a line each."
-            " End with a line 'Answer:' and the value."
+            f"What does f({shown(problem.inputs[0])}) return? Write what each assignment gives, "
+            "a line each. End with a line 'Answer:' and the value."
         )
     return f"{function.plain()}\n{asked}"
 

@@ -34,8 +34,8 @@ from arena.domains.program_language import (
 )
 from arena.literals import parse_literal
 
-MAX_STEPS: Final = 100_000
-"""Steps of one call; about a twentieth of a second in the sandbox."""
+MAX_STEPS: Final = 50_000
+"""Steps of all calls of a problem together: a twentieth of a second in the sandbox, far below its limit."""
 MOST_TRACED: Final = 64
 """Assignments that a trace may have; executions with more, or with more characters than a value may have,
 have none."""
@@ -44,7 +44,7 @@ _ENDED: Final = {
     "RuntimeError: too many steps": ("too_many_steps", f"expected at most {MAX_STEPS} steps, got more"),
     "RuntimeError: too large": ("too_large", f"expected integers below {MAX_INTEGER}, got a larger one"),
 }
-_OPERATIONS: Final = (ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.IfExp, ast.Call, ast.Subscript)
+_OPERATIONS: Final = (ast.AugAssign, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.IfExp, ast.Call, ast.Subscript)
 _WALKING_METHODS: Final = frozenset(
     "copy count find index insert remove replace reverse sort split".split()  # noqa: SIM905
 )
@@ -96,8 +96,8 @@ def counted(function: Function, inputs: Sequence[tuple[Value, ...]]) -> str:
     lines += [f"    {line}" for statement in body for line in _source(statement)]
     lines.append("_found = []")
     for values in inputs:
-        lines += ["_steps[0] = _shown[0] = 0", "_trace = []", f"_out = f({shown(values)})"]
-        lines.append("_found.append([_out, _steps[0], _trace])")
+        lines += ["_before = _steps[0]", "_shown[0] = 0", "_trace = []", f"_out = f({shown(values)})"]
+        lines.append("_found.append([_out, _steps[0] - _before, _trace])")
     lines.append("_found")
     return "\n".join(lines)
 

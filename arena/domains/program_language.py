@@ -133,7 +133,7 @@ def read_compact(text: str, parameters: int, *, use_all: bool = True) -> Functio
     lines = [f"def f({','.join(VARIABLES[:parameters])}):"]
     for line in text.split(";"):
         inner = line.lstrip(" ")
-        lines.append(" " * (4 * (1 + min(len(line) - len(inner), MAX_NESTING + 1))) + inner)
+        lines.append(" " * (4 * (1 + len(line) - len(inner))) + inner)
     return read_plain("\n".join(lines), use_all=use_all)
 
 

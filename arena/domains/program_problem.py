@@ -3,7 +3,7 @@
 A spec is compact. ``D:return a+3|4`` asks for what the function gives for 4 (deduction),
 ``A:return a+3|4=7`` for an input for which it gives 7 (abduction; a solver is not told that 4 is one), and
 ``I:return a*2|1=2|5=10|0=0|9=18`` for a function that gives all these (induction; a solver is told the
-first half). The three kinds are those of the Absolute Zero Reasoner (Zhao et al. 2025, arXiv 2505.03335). Without
+first half). The kinds are those of the Absolute Zero Reasoner (Zhao et al. 2025, arXiv 2505.03335). Without
 its outputs a problem of the last two kinds is a draft, and only execution can add them.
 
 The natural form of the same::

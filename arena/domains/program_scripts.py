@@ -4,7 +4,7 @@ A function is written statement by statement. Every expression is followed by wh
 how large it can get, how long a string or list it is at least and at most, and about how many steps it
 takes. So nothing is divided by zero, no list is asked for an item that it has not got, every loop ends,
 integers stay small, and every parameter and variable is used. There is no hardest: more statements, longer
-lists and loops in loops go on until a call takes :data:`arena.domains.program_execution.MAX_STEPS` or the
+lists and loops in loops go on until the calls take :data:`arena.domains.program_execution.MAX_STEPS` or the
 text has :data:`arena.domains.program_language.MAX_TEXT` characters.
 """
 
@@ -20,6 +20,7 @@ import numpy as np
 
 from arena.domains.dice import Dice
 from arena.domains.program_language import MAX_VALUE, VARIABLES, Function, Value, read_plain
+from arena.domains.program_execution import MAX_STEPS
 from arena.domains.program_problem import Kind, Problem
 
 Type = Literal["int", "str", "list"]
@@ -65,11 +66,11 @@ class Drawn:
 
 def scripted(kind: Kind, rng: np.random.Generator, target: float) -> Problem:
     """A problem of about ``target`` difficulty; a draft where it is not deduction."""
-    if kind != "induction":
-        # long lists for what is hard, as far as an input has room for them
-        drawn = draw(rng, target, 1, int(min(MAX_VALUE / 5, max(6.0, target / 4))))
-    else:
-        drawn = draw(rng, target, _EXAMPLES, int(min(40.0, max(6.0, target / 4))))
+    examples = _EXAMPLES if kind == "induction" else 1
+    target = min(target, 0.5 * MAX_STEPS / examples)
+    # long lists for what is hard, as far as an input has room for them
+    longest = 40.0 if kind == "induction" else MAX_VALUE / 12
+    drawn = draw(rng, target, examples, int(min(longest, max(6.0, target / 4))))
     return Problem(kind, drawn.function, drawn.inputs)
 
 
