@@ -59,7 +59,7 @@ def _rows() -> dict[str, list[tuple[str, Solution]]]:
 def drawn(
     domain: Domain, sandbox: Executor, cell: str, kind: Kind, target: int, seen: set[str]
 ) -> list[str]:
-    """The lines of a cell, by execution; no statement in ``seen``, to which theirs are added, comes again."""
+    """The lines of a cell, by execution. No statement in ``seen`` comes again; theirs are added to it."""
     rng = generator(_SEED, "anchors", domain.name, cell)
     lines: list[str] = []
     while len(lines) < MOST:

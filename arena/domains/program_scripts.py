@@ -19,8 +19,8 @@ from typing import Final, Literal
 import numpy as np
 
 from arena.domains.dice import Dice
-from arena.domains.program_language import MAX_VALUE, VARIABLES, Function, Value, read_plain
 from arena.domains.program_execution import MAX_STEPS
+from arena.domains.program_language import MAX_VALUE, VARIABLES, Function, Value, read_plain
 from arena.domains.program_problem import Kind, Problem
 
 Type = Literal["int", "str", "list"]

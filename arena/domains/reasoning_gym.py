@@ -1,12 +1,11 @@
-"""``reasoning_gym``: ready-made problems by the generators of the library of that name, ``reasoning_gym:NAME``
-by one of them.
+"""``reasoning_gym``: ready-made problems by the generators of the library of that name.
 
-A proposer chooses a generator, a level for each of its attributes and a number:
-``chain_sum num_terms=1 num_digits=0 #7``. The library makes the item and its own scorer judges answers; right
-is what scores 1, however much else is worth something. Its items are seeded with seed + index, so that seeds
-in a row share nearly all of them; here every item has a seed of its own, by hashing its split, generator,
-levels and number. What is an anchor goes by the text: one question in five is kept for the anchors, and a
-proposal that comes upon one is set aside.
+``reasoning_gym:NAME`` is one of its generators alone. A proposer chooses a generator, a level for each of
+its attributes and a number: ``chain_sum num_terms=1 num_digits=0 #7``. The library makes the item and its
+own scorer judges answers; right is what scores 1, however much else is worth something. The library seeds
+items with seed + index, so that seeds in a row share nearly all of them; here every item has a seed of its
+own, by hashing its split, generator, levels and number. What is an anchor goes by the text: one question in
+five is kept for the anchors, and a proposal that comes upon one is set aside.
 
 Questions are worded, so there is no terse form. Everything of the library runs in a process of its own
 (``arena.domains.reasoning_process``).
@@ -21,13 +20,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final, Literal
 
 import numpy as np
 
 from arena.domains.base import Anchor, Domain, Executor, Rejected, Solution, register
 from arena.domains.claims import Claim, Stated
-from arena.domains.reasoning_catalogue import ANCHORED, CATEGORIES, GENERATORS, LEFT_OUT, MOST_LEVEL
+from arena.domains.reasoning_catalogue import ANCHORED, CATEGORIES, GENERATORS, LEFT_OUT, OPEN
 from arena.domains.reasoning_worker import worker
 from culture.records import Form
 from culture.seeds import derive, generator, short_id
@@ -50,7 +50,9 @@ _SEED: Final = 20261128
 _TRIES: Final = 64
 _LISTED: Final = 12
 """Generators that a request names, of those that there are."""
-_SPEC: Final = re.compile(r"([a-z0-9_]+)((?:[\s,:;]+[a-z_]+\s*=\s*[0-9]{1,3})*)[\s,:;]+(?:#|(anchor) )\s*([0-9]{1,9})\.?")
+_SPEC: Final = re.compile(
+    r"([a-z0-9_]+)((?:[\s,:;]+[a-z_]+\s*=\s*[0-9]{1,3})*)[\s,:;]+(?:#|(anchor) )\s*([0-9]{1,9})\.?"
+)
 _LEVEL: Final = re.compile(r"([a-z_]+)\s*=\s*([0-9]+)")
 _ANSWER: Final = re.compile(r"^[^\w\n]*answer[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _CHARACTERS: Final = "".join(map(chr, range(32, 127)))
@@ -90,7 +92,8 @@ def read(text: str) -> Item:
     match = _SPEC.fullmatch(text.strip())
     if match is None:
         raise Rejected(
-            "syntax", f"expected a generator, levels and a number like 'gcd num_terms=1 #7', got {text[:80]!r}"
+            "syntax",
+            f"expected a generator, levels and a number like 'gcd num_terms=1 #7', got {text[:80]!r}",
         )
     name = match[1]
     if name not in GENERATORS:
@@ -100,7 +103,8 @@ def read(text: str) -> Item:
     for attribute, level in _LEVEL.findall(match[2]):
         if attribute not in known or attribute in given:
             raise Rejected(
-                "unknown_attribute", f"expected {', '.join(known)} of {name} once each, got {attribute[:80]}"
+                "unknown_attribute",
+                f"expected {', '.join(known)} of {name} once each, got {attribute[:80]}",
             )
         if int(level) >= known[attribute]:
             raise Rejected(
@@ -126,7 +130,9 @@ def made(item: Item, seconds: float) -> tuple[str, str] | Rejected:
     except Rejected as rejected:
         return rejected
     if len(question) > MAX_QUESTION or len(answer) > MAX_ANSWER:
-        detail = f"expected {MAX_QUESTION} and {MAX_ANSWER} characters, got {len(question)} and {len(answer)}"
+        detail = (
+            f"expected {MAX_QUESTION} and {MAX_ANSWER} characters, got {len(question)} and {len(answer)}"
+        )
         return Rejected("too_long", detail)
     if not answer:
         return Rejected("no_answer", "expected an item with an answer that can be written, got none")
@@ -155,17 +161,21 @@ class ReasoningGym(Domain):
             )
         if only is not None:
             if only in LEFT_OUT:
-                raise ValueError(f"expected another generator than {only}, which is left out: {LEFT_OUT[only]}")
+                raise ValueError(
+                    f"expected another generator than {only}, which is left out: {LEFT_OUT[only]}"
+                )
             if only not in GENERATORS:
                 nearest = difflib.get_close_matches(only, GENERATORS, n=1, cutoff=0.0)
                 raise ValueError(
-                    f"expected a generator of reasoning-gym, got {only!r}; write reasoning_gym:{nearest[0]} instead"
+                    f"expected a generator of reasoning-gym, got {only!r}; "
+                    f"write reasoning_gym:{nearest[0]} instead"
                 )
             self.name = f"reasoning_gym:{only}"
         self._names = tuple(GENERATORS) if only is None else (only,)
         self._only = only
         cells = self._cells()
-        self.core_cells = tuple(cell for cell, _, level in cells if level <= 1)
+        easy = 0 if only is None else 2
+        self.core_cells = tuple(cell for cell, _, level in cells if level <= easy)
 
     # -- proposing ---------------------------------------------------------------------------------
     def brief(self, form: Form, target: float | None, parent: str | None) -> str:
@@ -176,7 +186,9 @@ class ReasoningGym(Domain):
             listed = [self._only]
         else:
             rng = generator(_SEED, "brief", "none" if target is None else f"{target:.3f}")
-            listed = sorted(str(n) for n in rng.choice(self._names, min(_LISTED, len(self._names)), replace=False))
+            listed = sorted(
+                str(n) for n in rng.choice(self._names, min(_LISTED, len(self._names)), replace=False)
+            )
         lines = [
             "Choose a ready-made problem: a generator, a level for each of its attributes and any number.",
             "Level 0 is the easiest. The generators and their highest levels are",
@@ -196,8 +208,10 @@ class ReasoningGym(Domain):
         shapes = []
         for name in self._names:
             attributes = GENERATORS[name]
-            most = MOST_LEVEL if target is None else int(max(1.0, 2 * target - 1) / max(1, len(attributes)))
-            levels = [rf" {attribute}={_up_to(min(most, count - 1))}" for attribute, count in attributes.items()]
+            most = 9 if target is None else int(max(1.0, 2 * target - 1) / len(attributes))
+            levels = [
+                rf" {attribute}={_up_to(min(most, count - 1))}" for attribute, count in attributes.items()
+            ]
             shapes.append("".join([name, *levels]))
         return f"({'|'.join(shapes)}) #[1-9][0-9]{{0,3}}"
 
@@ -221,10 +235,14 @@ class ReasoningGym(Domain):
         raise first or Rejected("syntax", "expected a generator, got nothing")
 
     def program(self, spec: str) -> str:
-        raise TypeError(f"expected solve for {self.name}: items are made by the library, not in the sandbox")
+        raise TypeError(
+            f"expected solve for {self.name}: items are made by the library, not in the sandbox"
+        )
 
     def solution(self, spec: str, value: object) -> Solution:
-        raise TypeError(f"expected solve for {self.name}: items are made by the library, not in the sandbox")
+        raise TypeError(
+            f"expected solve for {self.name}: items are made by the library, not in the sandbox"
+        )
 
     def solve(self, specs: Sequence[str], sandbox: Executor) -> list[Solution | Rejected]:
         """The library's own key of each item. Reasons: see :func:`made`, and ``wrong_key`` where the
@@ -331,8 +349,8 @@ class ReasoningGym(Domain):
         return f"Answer:{chr(10) if chr(10) in solution.answer else ' '}{solution.answer}"
 
     def read_answer(self, completion: str, form: Form) -> str | None:
-        """Everything after the last ``Answer:`` that begins a line, else the whole completion, without spaces
-        at its ends; None where that is empty or longer than :data:`MAX_ANSWER`."""
+        """Everything after the last ``Answer:`` that begins a line, else the whole completion, without
+        spaces at its ends; None where that is empty or longer than :data:`MAX_ANSWER`."""
         marks = list(_ANSWER.finditer(completion))
         text = (completion[marks[-1].end() :] if marks else completion).strip()
         return text if 0 < len(text) <= MAX_ANSWER else None
@@ -360,7 +378,7 @@ class ReasoningGym(Domain):
         starts = [i for i, line in enumerate(lines) if _SPEC.fullmatch(line)]
         claims: list[Claim] = []
         rest = lines[: starts[0]] if starts else lines
-        for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+        for start, end in pairwise([*starts, len(lines)]):
             claim = self._claimed(lines[start], "\n".join(lines[start:end]))
             if claim is None:
                 rest = [*rest, *lines[start:end]]
@@ -388,13 +406,18 @@ class ReasoningGym(Domain):
             top = max(count - 1 for count in GENERATORS[self._only].values())
             return [(f"level-{level}", (self._only,), level) for level in range(min(top, 5) + 1)]
         return [
-            (f"{category}-{level}", names, level) for level in ANCHORED for category, names in CATEGORIES.items()
+            (f"{category}-{level}", names, level)
+            for level in ANCHORED
+            for category, names in CATEGORIES.items()
         ]
 
     def anchors(self, per_cell: int) -> list[Anchor]:
-        """``per_cell`` items in each cell ``{category}-{level}``, its generators in turn with all attributes
-        at that level or their highest; of one generator in each cell ``level-{level}``. Levels 0 and 1 are
-        ``core_cells``. A smaller ``per_cell`` gives the first items of a larger one."""
+        """``per_cell`` items in each cell ``{category}-{level}``, its generators in turn with all
+        attributes at that level or their highest, 0 of them ``core_cells``; of one generator in each cell
+        ``level-{level}`` from 0 to 5, of which ``core_cells`` are those up to 2.
+
+        A smaller ``per_cell`` gives the first items of a larger one. Raises ValueError where a cell has
+        fewer."""
         cells = self._cells()
         return [a for cell, names, level in cells for a in _anchors(self, cell, names, level, per_cell)]
 
@@ -434,21 +457,22 @@ def _next_anchor(
         item = Item(name, levels, numbers[name], "anchors")
         numbers[name] += 1
         texts = made(item, ADMISSION_SECONDS)
-        if not isinstance(texts, Rejected) and texts[0] not in questions:
-            if domain.check(item.spec(), texts[1], texts[1]):
-                return item
+        new = not isinstance(texts, Rejected) and texts[0] not in questions
+        if new and not isinstance(texts, Rejected) and domain.check(item.spec(), texts[1], texts[1]):
+            return item
     return None
 
 
 def _described(name: str) -> str:
-    attributes = ", ".join(f"{attribute} {count - 1}" for attribute, count in GENERATORS[name].items())
+    highest = {a: "any" if count == OPEN else str(count - 1) for a, count in GENERATORS[name].items()}
+    attributes = ", ".join(f"{attribute} {level}" for attribute, level in highest.items())
     return f"{name}: {attributes}"
 
 
 def _up_to(most: int) -> str:
-    """A regular expression for the numbers from 0 to ``most``."""
+    """A regular expression for the numbers from 0 to ``most``, or 99."""
     if most < 10:
         return f"[0-{most}]"
-    tens, ones = divmod(most, 10)
+    tens, ones = divmod(min(most, 99), 10)
     whole = f"|[1-{tens - 1}][0-9]" if tens > 1 else ""
     return f"([0-9]{whole}|{tens}[0-{ones}])"

@@ -1,4 +1,4 @@
-"""The caller's side of ``arena.domains.reasoning_process``: one process, started when it is first needed."""
+"""The caller's side of ``arena.domains.reasoning_process``: one process, started when it is needed."""
 
 from __future__ import annotations
 
@@ -76,7 +76,9 @@ class Worker:
             if reply is None:
                 ended = self._stop()
                 late = ended in (-signal.SIGPROF, -signal.SIGALRM)
-                detail = "expected an end in time, got none" if late else f"expected a reply, got exit {ended}"
+                detail = (
+                    "expected an end in time, got none" if late else f"expected a reply, got exit {ended}"
+                )
                 raise Rejected(f"execution:{'timeout' if late else 'crash'}", detail)
         if "failure" in reply:
             raise Rejected(f"execution:{reply['failure']}", str(reply["detail"]))
