@@ -275,6 +275,13 @@ class RunConfig(BaseModel):
             except ValueError as error:
                 problems.append(f"{'domains' if posed else 'evaluation.transfer'}: {error}")
                 continue
+            if self.engine.form not in domain.forms:
+                problems.append(
+                    f"engine.form: expected {listed(domain.forms)}, in which problems of {name} can be "
+                    f"written, got {self.engine.form}; write engine.form: {domain.forms[0]}, or take "
+                    f"{name} out of domains"
+                )
+                continue
             # a character of ASCII text is a token at most
             brief = len(domain.brief(self.engine.form, 100.0, None))
             if posed and brief + self.engine.proposal_tokens > self.engine.context:

@@ -14,7 +14,7 @@ import functools
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol, get_args
+from typing import Any, Final, Protocol
 
 import gymnasium
 from gymnasium import spaces
@@ -102,9 +102,9 @@ class _DomainEnv(gymnasium.Env[str, str]):
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012  (declared so by gymnasium)
 
     def __init__(self, domain: str | Domain, form: Form, target: float, sandbox: Executor | None) -> None:
-        if form not in ("terse", "natural"):
-            raise ValueError(f"expected form to be one of {get_args(Form)}, got {form!r}")
         self.domain = make_domain(domain) if isinstance(domain, str) else domain
+        if form not in self.domain.forms:
+            raise ValueError(f"expected form to be one of {', '.join(self.domain.forms)}, got {form!r}")
         self.form: Form = form
         self.target = target
         self._sandbox = sandbox
@@ -207,7 +207,12 @@ class SolveEnv(_DomainEnv):
 
     @classmethod
     def from_episode(
-        cls, episode: Episode, domain: Domain, library: Library | None = None, notes_per_lookup: int = 4
+        cls,
+        episode: Episode,
+        domain: Domain,
+        library: Library | None = None,
+        notes_per_lookup: int = 4,
+        sandbox: Executor | None = None,
     ) -> SolveEnv:
         """The environment after the episode's actions; ``observation`` is what its solver sees now."""
         if domain.name != episode.domain:
@@ -218,6 +223,7 @@ class SolveEnv(_DomainEnv):
             library=library,
             lookups=episode.lookups,
             notes_per_lookup=notes_per_lookup,
+            sandbox=sandbox,
         )
         env._pose(episode.spec, episode.answer_key, episode.notes)
         for action in episode.actions:
@@ -245,7 +251,7 @@ class SolveEnv(_DomainEnv):
                 raise ValueError("expected options['spec'] beside options['answer_key'], got none")
             spec, answer_key = self._sampled()
         elif answer_key is None:
-            answer_key = self._executed(spec)
+            spec, answer_key = self._executed(spec)
         self._pose(spec, answer_key, given.get("notes", ()))
         return self.observation, self._info(None)
 
@@ -261,7 +267,8 @@ class SolveEnv(_DomainEnv):
                 self._show(note for note in found if note not in self._notes)
                 return self._continue()
         self._answers.append(action)
-        turn = self.domain.turn(self._start.spec, self._start.answer_key, self._answers, self.form)
+        start = self._start
+        turn = self.domain.turn(start.spec, start.answer_key, self._answers, self.form, self.sandbox)
         if turn.done:
             self._done = True
             self.observation = turn.observation
@@ -329,21 +336,28 @@ class SolveEnv(_DomainEnv):
             "notes_left_out": self._left_out,
         }
 
-    def _executed(self, spec: str) -> str:
-        (found,) = self.domain.solve([spec], self.sandbox)
+    def _executed(self, draft: str) -> tuple[str, str]:
+        found = self._solved(draft)
         if isinstance(found, Rejected):
             raise ValueError(
-                f"expected options['spec'] to have a solution, got {spec!r}: {found}"
+                f"expected options['spec'] to have a solution, got {draft!r}: {found}"
             ) from found
-        return found.answer
+        return found
+
+    def _solved(self, draft: str) -> tuple[str, str] | Rejected:
+        """The spec of a draft, and its answer key."""
+        (spec,) = self.domain.settle([draft], self.sandbox)
+        if isinstance(spec, Rejected):
+            return spec
+        (found,) = self.domain.solve([spec], self.sandbox)
+        return found if isinstance(found, Rejected) else (spec, found.answer)
 
     def _sampled(self) -> tuple[str, str]:
-        found: Solution | Rejected = Rejected("no_try")
+        found: tuple[str, str] | Rejected = Rejected("no_try")
         for attempt in range(_TRIES):
-            spec = self.domain.sample(self._stream("solve", attempt), self.target)
-            (found,) = self.domain.solve([spec], self.sandbox)
+            found = self._solved(self.domain.sample(self._stream("solve", attempt), self.target))
             if not isinstance(found, Rejected):
-                return spec, found.answer
+                return found
         raise RuntimeError(
             f"expected {self.domain.name} to sample a problem with a solution, got {_TRIES} without one,"
             f" the last because of {found}"

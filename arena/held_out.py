@@ -41,9 +41,8 @@ class HeldOut:
 def _forms(domain: Domain, per_cell: int) -> Iterable[str]:
     for anchor in domain.anchors(per_cell):
         yield anchor.spec
-        yield domain.write(anchor.spec, "terse")
-        yield domain.write(anchor.spec, "natural")
-        if domain.one_step:
+        yield from (domain.write(anchor.spec, form) for form in domain.forms)
+        if domain.one_step and "natural" in domain.forms:
             yield domain.pose(anchor.spec, "natural")
 
 

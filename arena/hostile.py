@@ -133,9 +133,17 @@ class _Note:
                 spec = domain.mutate(known[int(rng.integers(len(known)))], rng)
             else:
                 spec = domain.sample(rng, _TARGET)
+            if domain.is_draft(spec):
+                (judged,) = self.play.cluster.judge(domain.name, [domain.write(spec, self.form)])
+                if isinstance(judged, Failed):
+                    raise WorkFailed(judged.detail)
+                if judged.solution is None or judged.spec is None:
+                    continue
+                spec = judged.spec
             if (domain.name, spec) not in state.seen and (domain.name, spec) not in state.held_out:
-                break
-        return spec
+                return spec
+        # rather one that is known than a draft, which nobody can be posed
+        return known[0] if domain.is_draft(spec) and known else spec
 
     def worked(self, *, right: bool) -> tuple[str, str] | None:
         """A problem and a worked example of it, in the right form whether it is right or not."""
@@ -143,7 +151,7 @@ class _Note:
         if not domain.one_step:
             return self._told(right=right)
         spec = self.problem("worked")
-        (judged,) = self.play.cluster.judge(domain.name, [domain.write(spec, "terse")])
+        (judged,) = self.play.cluster.judge(domain.name, [domain.write(spec, self.form)])
         if isinstance(judged, Failed) or judged.solution is None:
             return None
         solution = judged.solution

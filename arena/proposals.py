@@ -1,4 +1,4 @@
-"""Judging proposals: parse, execute, measure. ``ProposeEnv`` and the verifier actors both come here."""
+"""Judging proposals: parse, settle, execute, measure. ``ProposeEnv`` and the verifiers both come here."""
 
 from __future__ import annotations
 
@@ -20,16 +20,22 @@ class Judged:
 
 
 def judge(domain: Domain, texts: Sequence[str], sandbox: Executor) -> list[Judged]:
-    """Judge ``texts`` in order; equal specs are executed once."""
+    """Judge ``texts`` in order; equal drafts are settled once, equal specs executed once."""
     parsed: list[str | Rejected] = []
     for text in texts:
         try:
             parsed.append(domain.parse(text))
         except Rejected as rejected:
             parsed.append(rejected)
-    specs = list(dict.fromkeys(p for p in parsed if isinstance(p, str)))
+    drafts = list(dict.fromkeys(p for p in parsed if isinstance(p, str)))
+    settled = dict(zip(drafts, domain.settle(drafts, sandbox), strict=True))
+    found = [settled[p] if isinstance(p, str) else p for p in parsed]
+    specs = list(dict.fromkeys(s for s in found if isinstance(s, str)))
     solved = dict(zip(specs, domain.solve(specs, sandbox), strict=True))
-    return [_judged(domain, p, solved[p] if isinstance(p, str) else p) for p in parsed]
+    return [
+        _judged(domain, s if isinstance(s, str) else p, solved[s] if isinstance(s, str) else s)
+        for p, s in zip(parsed, found, strict=True)
+    ]
 
 
 def _judged(domain: Domain, spec: str | Rejected, found: Solution | Rejected) -> Judged:

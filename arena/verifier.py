@@ -52,7 +52,9 @@ class Verifier:
         stepped = []
         for episode, action, notes in zip(episodes, actions, shown, strict=True):
             domain = self._domains[episode.domain]
-            env = SolveEnv.from_episode(episode, domain, _Shown(notes), notes_per_lookup=len(notes))
+            env = SolveEnv.from_episode(
+                episode, domain, _Shown(notes), notes_per_lookup=len(notes), sandbox=self.sandbox
+            )
             observation, reward, terminated, truncated, info = env.step(action)
             verdict: Verdict | None = info["verdict"]
             if truncated and verdict is None:

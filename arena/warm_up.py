@@ -53,7 +53,8 @@ class _Problems:
         top = float(getattr(config, f"{name}_target"))
         rng = generator(seed, "warm_up", domain.name, name)
         # Between uniform and log-uniform: every grade of difficulty is seen, the harder ones more often.
-        specs = [domain.sample(rng, top ** math.sqrt(rng.random())) for _ in range(_POOL)]
+        drafts = [domain.sample(rng, top ** math.sqrt(rng.random())) for _ in range(_POOL)]
+        specs = [s for s in domain.settle(drafts, sandbox) if isinstance(s, str)]
         solved = zip(specs, domain.solve(specs, sandbox), strict=True)
         self.items: list[tuple[str, Solution]] = []
         for spec, found in solved:

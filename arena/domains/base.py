@@ -116,6 +116,8 @@ class Domain(ABC):
     pages: bool = False
     """True where some problems of several steps come with a page that tells how to solve them. The warm-up
     then teaches to read it (:meth:`readable_key`), and to try where there is none (:meth:`trial`)."""
+    forms: tuple[Form, ...] = ("terse", "natural")
+    """The forms that problems can be written in. A run in another one is refused before it starts."""
     core_cells: tuple[str, ...] = ()
     """Anchor cells within reach of a small model, easiest first; the other cells lie far beyond it."""
 
@@ -135,7 +137,20 @@ class Domain(ABC):
 
     @abstractmethod
     def parse(self, text: str) -> str:
-        """The canonical spec of a proposal in either form. Raises :class:`Rejected`."""
+        """The canonical spec of a proposal in any of ``forms``. Raises :class:`Rejected`.
+
+        Where a problem's statement needs what only execution can tell, this is a *draft*: see
+        :meth:`settle`."""
+
+    def is_draft(self, spec: str) -> bool:
+        """Whether a canonical text still lacks what :meth:`settle` adds."""
+        return False
+
+    def settle(self, drafts: Sequence[str], sandbox: Executor) -> list[str | Rejected]:
+        """The specs of drafts, in order: what :meth:`parse`, :meth:`sample` and :meth:`mutate` give, with
+        what execution adds. A draft can be written and mutated, but not posed. A spec stays as it is; in
+        most domains a draft is one already."""
+        return list(drafts)
 
     @abstractmethod
     def program(self, spec: str) -> str:
@@ -194,6 +209,12 @@ class Domain(ABC):
         """Whether a canonical answer is right."""
         return answer == answer_key
 
+    def judge(self, spec: str, answer_key: str, answer: str, sandbox: Executor | None) -> bool:
+        """Whether a canonical answer is right, where execution has to tell.
+
+        Raises ValueError where it needs a sandbox and has none."""
+        return self.check(spec, answer_key, answer)
+
     def readable_key(self, spec: str, prompt: str, form: Form) -> str | None:
         """For a problem of several steps: the completion that solves it by what ``prompt`` tells (its
         statement, notes, what was tried so far) and by nothing else; None where that is not enough.
@@ -218,14 +239,22 @@ class Domain(ABC):
         """Characters of the longest observation of an episode, notes left out."""
         return len(self.pose(spec, form))
 
-    def turn(self, spec: str, answer_key: str, actions: Sequence[str], form: Form) -> Turn:
-        """The episode after ``actions``; one-step domains end at the first."""
+    def turn(
+        self,
+        spec: str,
+        answer_key: str,
+        actions: Sequence[str],
+        form: Form,
+        sandbox: Executor | None = None,
+    ) -> Turn:
+        """The episode after ``actions``; one-step domains end at the first. ``sandbox`` is for
+        :meth:`judge`."""
         if not actions:
             return Turn(self.pose(spec, form), done=False)
         answer = self.read_answer(actions[-1], form)
         if answer is None:
             return Turn("", True, None, "malformed", 0.0, "no answer in the completion")
-        correct = self.check(spec, answer_key, answer)
+        correct = self.judge(spec, answer_key, answer, sandbox)
         return Turn("", True, answer, "correct" if correct else "wrong", float(correct))
 
     # -- culture -----------------------------------------------------------------------------------
@@ -259,7 +288,7 @@ class Domain(ABC):
         for claim, solution in zip(claims, self.solve([c.spec for c in claims], sandbox), strict=True):
             if isinstance(solution, Rejected):
                 found.append(solution)
-            elif not self.check(claim.spec, solution.answer, claim.answer):
+            elif not self.judge(claim.spec, solution.answer, claim.answer, sandbox):
                 found.append(f"{claim.spec} gives {solution.answer}, not {claim.answer}")
             elif claim.worked and claim.worked != solution.worked:
                 told, right = " then ".join(claim.worked), " then ".join(solution.worked)

@@ -51,12 +51,13 @@ def check_domain(domain: Domain, sandbox: Executor | None = None, trials: int = 
             check_domain(domain, opened, trials)
         return
     _check_attributes(domain)
-    specs = _check_sampling(domain, trials)
-    specs += _check_mutation(domain, specs)
+    drafts = _check_sampling(domain, trials)
+    drafts += _check_mutation(domain, drafts)
+    specs = _check_settling(domain, drafts, sandbox)
     solved = _check_solving(domain, specs, sandbox)
     _check_briefs(domain, specs[0])
     _check_difficulty(domain, solved)
-    _check_posing(domain, solved)
+    _check_posing(domain, solved, sandbox)
     _check_culture(domain, solved)
     _check_claims(domain, solved, sandbox)
     _check_hostile(domain, specs[0])
@@ -84,6 +85,8 @@ def _check_attributes(domain: Domain) -> None:
     )
     _expect(len(domain.stop) == 1, "one stop character", domain.stop)
     _expect(domain.stop in domain.alphabet, "the stop character in the alphabet", domain.alphabet)
+    known = len(domain.forms) > 0 and set(domain.forms) <= set(FORMS)
+    _expect(known, f"forms among {', '.join(FORMS)}", domain.forms)
 
 
 def _parses(domain: Domain, text: str, what: str) -> str:
@@ -101,11 +104,7 @@ def _check_sampling(domain: Domain, trials: int) -> list[str]:
             spec = domain.sample(generator(0, *stream), target)
             again = domain.sample(generator(0, *stream), target)
             _expect(spec == again, f"sample to be a function of its generator ({spec!r})", again)
-            for form in FORMS:
-                written = domain.write(spec, form)
-                found = _parses(domain, written, f"write({spec!r}, {form!r})")
-                _expect(found == spec, f"parse(write(spec, {form!r})) to be {spec!r}", found)
-            _in_alphabet(domain, domain.write(spec, "terse"), f"write({spec!r}, 'terse')")
+            _check_written(domain, spec)
             specs.append(spec)
     _expect(len(set(specs)) > len(specs) // 4, "sample to give different specs", sorted(set(specs)))
     return specs
@@ -118,10 +117,34 @@ def _check_mutation(domain: Domain, specs: Iterable[str]) -> list[str]:
         again = domain.mutate(spec, generator(0, "check_domain", "mutate", i))
         _expect(mutant == again, f"mutate to be a function of its generator ({mutant!r})", again)
         _expect(mutant != spec, f"mutate({spec!r}) to be another problem", mutant)
-        found = _parses(domain, domain.write(mutant, "terse"), f"mutate({spec!r})")
+        found = _parses(domain, domain.write(mutant, domain.forms[0]), f"mutate({spec!r})")
         _expect(found == mutant, f"mutate({spec!r}) in canonical form, {found!r}", mutant)
         mutants.append(mutant)
     return mutants
+
+
+def _check_written(domain: Domain, spec: str) -> None:
+    for form in domain.forms:
+        written = domain.write(spec, form)
+        found = _parses(domain, written, f"write({spec!r}, {form!r})")
+        _expect(found == spec, f"parse(write(spec, {form!r})) to be {spec!r}", found)
+        if form == "terse":
+            _in_alphabet(domain, written, f"write({spec!r}, 'terse')")
+
+
+def _check_settling(domain: Domain, drafts: list[str], sandbox: Executor) -> list[str]:
+    specs = []
+    for draft, found in zip(drafts, domain.settle(drafts, sandbox), strict=True):
+        if isinstance(found, Rejected):
+            raise AssertionError(f"expected settle to give {draft!r} a spec, got {found}")
+        _expect(not domain.is_draft(found), f"settle({draft!r}) to leave no draft", found)
+        if not domain.is_draft(draft):
+            _expect(found == draft, f"settle to leave the spec {draft!r} as it is", found)
+        specs.append(found)
+        _check_written(domain, found)
+    again = domain.settle(specs, sandbox)
+    _expect(again == specs, "settle to give the same of what it gave", again)
+    return specs
 
 
 def _check_solving(domain: Domain, specs: list[str], sandbox: Executor) -> list[tuple[str, Solution]]:
@@ -145,7 +168,7 @@ def _check_solving(domain: Domain, specs: list[str], sandbox: Executor) -> list[
 
 
 def _check_briefs(domain: Domain, parent: str) -> None:
-    for form in FORMS:
+    for form in domain.forms:
         for target, origin in ((None, None), (12.0, None), (None, parent), (12.0, parent)):
             brief = domain.brief(form, target, origin)
             _expect(isinstance(brief, str) and brief != "", f"brief({form!r}, {target}, {origin!r})", brief)
@@ -178,10 +201,10 @@ def _check_difficulty(domain: Domain, solved: list[tuple[str, Solution]]) -> Non
         _expect(hard > easy, f"samples for high targets harder than those for low ones ({easy})", hard)
 
 
-def _check_posing(domain: Domain, solved: list[tuple[str, Solution]]) -> None:
-    for form in FORMS:
+def _check_posing(domain: Domain, solved: list[tuple[str, Solution]], sandbox: Executor) -> None:
+    for form in domain.forms:
         _expect(
-            domain.turn(solved[0][0], "", [""], form).done,
+            domain.turn(solved[0][0], "", [""], form, sandbox).done,
             f"an empty {form} action to end the episode",
             False,
         )
@@ -202,22 +225,30 @@ def _check_posing(domain: Domain, solved: list[tuple[str, Solution]]) -> None:
             longest = domain.longest(spec, form)
             _expect(longest >= len(posed), f"room for the statement in longest of {where}", longest)
             if domain.one_step:
-                _check_key(domain, spec, solution, form, where)
+                _check_key(domain, spec, solution, form, where, sandbox)
             else:
                 _check_readable_key(domain, spec, form, posed, where)
                 _check_sampled_notes(domain, spec, form, where)
     if domain.one_step:
-        (spec, right), *others = solved
-        wrong = next((s for _, s in others if s.answer != right.answer), None)
-        if wrong is None:
-            raise AssertionError(f"expected samples with different answers, got only {right.answer!r}")
-        turn = domain.turn(spec, right.answer, [wrong.answer], "terse")
-        _expect(
-            turn.verdict == "wrong" and turn.reward == 0, f"{wrong.answer!r} to be wrong for {spec!r}", turn
-        )
+        _check_wrong(domain, solved, sandbox)
 
 
-def _check_key(domain: Domain, spec: str, solution: Solution, form: Form, where: str) -> None:
+def _check_wrong(domain: Domain, solved: list[tuple[str, Solution]], sandbox: Executor) -> None:
+    """The keys of other problems are wrong; where several answers are right, some of them."""
+    form = domain.forms[0]
+    (spec, right), *others = solved
+    wrong = [(s, found) for s, found in others if found.answer != right.answer]
+    if not wrong:
+        raise AssertionError(f"expected samples with different answers, got only {right.answer!r}")
+    keys = [domain.key(other, found, form) for other, found in wrong]
+    turns = [domain.turn(spec, right.answer, [key], form, sandbox) for key in keys]
+    found_wrong = any(turn.verdict == "wrong" and turn.reward == 0 for turn in turns)
+    _expect(found_wrong, f"{wrong[0][1].answer!r} to be wrong for {spec!r}", turns[0])
+
+
+def _check_key(
+    domain: Domain, spec: str, solution: Solution, form: Form, where: str, sandbox: Executor
+) -> None:
     key = domain.key(spec, solution, form)
     if form == "terse":
         _in_alphabet(domain, key, f"the key of {where}")
@@ -226,7 +257,7 @@ def _check_key(domain: Domain, spec: str, solution: Solution, form: Form, where:
     _expect(read == solution.answer, f"{solution.answer!r} to be read from the key of {where}", read)
     ended = domain.read_answer(key + domain.stop, form)
     _expect(ended == read, f"the key of {where} to read the same with the stop character", ended)
-    turn = domain.turn(spec, solution.answer, [key], form)
+    turn = domain.turn(spec, solution.answer, [key], form, sandbox)
     good = turn.done and turn.verdict == "correct" and turn.reward == 1.0
     _expect(good, f"the key of {where} to be correct", turn)
 
@@ -254,7 +285,7 @@ def _check_sampled_notes(domain: Domain, spec: str, form: Form, where: str) -> N
 
 def _check_culture(domain: Domain, solved: list[tuple[str, Solution]]) -> None:
     for spec, solution in solved:
-        for form in FORMS:
+        for form in domain.forms:
             example, lesson = domain.example(spec, solution, form), domain.lesson(spec, solution, form)
             _expect(
                 example != "" and lesson != "", f"an example and a lesson of {spec!r}", (example, lesson)
@@ -271,7 +302,7 @@ def _check_culture(domain: Domain, solved: list[tuple[str, Solution]]) -> None:
 def _check_claims(domain: Domain, solved: list[tuple[str, Solution]], sandbox: Executor) -> None:
     """What a domain writes of an executed problem holds, where it can tell."""
     claims: list[Claim] = []
-    for form in FORMS:
+    for form in domain.forms:
         for spec, solution in solved:
             text = domain.example(spec, solution, form)
             example = domain.claims(text, form)
@@ -323,9 +354,9 @@ def _check_hostile(domain: Domain, problem: str) -> None:
                 f"expected parse to raise Rejected, got {error!r} for {text[:40]!r}"
             ) from error
         else:
-            written = domain.write(spec, "terse")
+            written = domain.write(spec, domain.forms[0])
             _expect(domain.parse(written) == spec, f"what {text[:40]!r} parsed to to be canonical", spec)
-        for form in FORMS:
+        for form in domain.forms:
             if not domain.one_step:
                 _check_action(domain, problem, text, form)
             try:

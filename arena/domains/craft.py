@@ -272,7 +272,14 @@ class Craft(Domain):
         mixes = _mixes(completion, form)
         return "".join(f"{a}{b};" for a, b in mixes) or None
 
-    def turn(self, spec: str, answer_key: str, actions: Sequence[str], form: Form) -> Turn:
+    def turn(
+        self,
+        spec: str,
+        answer_key: str,
+        actions: Sequence[str],
+        form: Form,
+        sandbox: Executor | None = None,
+    ) -> Turn:
         """The episode after ``actions``; its answer is everything that was found out, ``a12;13;``."""
         played = Played.begun(spec)
         for action in actions:

@@ -160,7 +160,14 @@ class GymDomain(Domain):
             return str(int(text))
         return None
 
-    def turn(self, spec: str, answer_key: str, actions: Sequence[str], form: Form) -> Turn:
+    def turn(
+        self,
+        spec: str,
+        answer_key: str,
+        actions: Sequence[str],
+        form: Form,
+        sandbox: Executor | None = None,
+    ) -> Turn:
         """The episode after ``actions``: correct where it ended with a positive return."""
         taken = [self.read_answer(action, form) for action in actions]
         if None in taken:
