@@ -126,6 +126,6 @@ class Tutor:
         return sorted(found, key=lambda s: (abs(s.success - middle), s.problem_id))
 
     def _told(self) -> Floats:
-        """What an answer to each item would tell, (items,), if the ability is as believed."""
+        """What an answer to each item would tell of the ability as it is believed to be, (items,)."""
         assert self.ability.value is not None  # a posterior has a mean
         return information(self.ability.value, self._difficulty, self._discrimination)
