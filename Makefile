@@ -1,4 +1,4 @@
-# Every target sets up .venv by itself; only Python 3.11 or newer must be installed.
+# Every target sets up .venv by itself; only Python 3.11 or newer and a C compiler must be there.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := test
