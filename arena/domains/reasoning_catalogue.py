@@ -152,7 +152,7 @@ GENERATORS: Final[dict[str, dict[str, int]]] = {
 }
 """Generators by name, with their attributes and how many levels each has, from 0."""
 
-ANCHORED: Final = (0, 2, 9)
+ANCHORED: Final = (0, 2, 5)
 """Levels of the anchors of all generators together; an attribute without such a level is at its highest."""
 
 CATEGORIES: Final[dict[str, tuple[str, ...]]] = {
@@ -195,7 +195,6 @@ CATEGORIES: Final[dict[str, tuple[str, ...]]] = {
         "binary_alternation",
         "count_primes",
         "cryptarithm",
-        "graph_color",
         "isomorphic_strings",
         "letter_counting",
         "palindrome_generation",

@@ -48,6 +48,8 @@ POSING_SECONDS: Final = 60.0
 # Items are the same in every run, so their stream is named by a constant and never by a run's seed.
 _SEED: Final = 20261128
 _TRIES: Final = 64
+_LATE: Final = 2
+"""Items that may take too long before a generator is passed over."""
 _LISTED: Final = 12
 """Generators that a request names, of those that there are."""
 _SPEC: Final = re.compile(
@@ -453,10 +455,14 @@ def _next_anchor(
 ) -> Item | None:
     """The next item of a generator that is kept for the anchors; None where there seem to be no more."""
     levels = tuple((attribute, min(level, count - 1)) for attribute, count in GENERATORS[name].items())
+    late = 0
     for _ in range(_TRIES):
         item = Item(name, levels, numbers[name], "anchors")
         numbers[name] += 1
         texts = made(item, ADMISSION_SECONDS)
+        late += isinstance(texts, Rejected) and texts.reason == "execution:timeout"
+        if late > _LATE:
+            return None
         new = not isinstance(texts, Rejected) and texts[0] not in questions
         if new and not isinstance(texts, Rejected) and domain.check(item.spec(), texts[1], texts[1]):
             return item
