@@ -101,9 +101,9 @@ class Flat(Transforms):
 
 
 class Impure(Transforms):
-    def turn(self, spec: str, answer_key: str, actions: Any, form: Form) -> Turn:
+    def turn(self, spec: str, answer_key: str, actions: Any, form: Form, sandbox: Any = None) -> Turn:
         self.calls = getattr(self, "calls", 0) + 1
-        turn = super().turn(spec, answer_key, actions, form)
+        turn = super().turn(spec, answer_key, actions, form, sandbox)
         return turn if actions else Turn(turn.observation, False, str(self.calls))
 
 
@@ -144,10 +144,12 @@ class Clairvoyant(Craft):
 
 
 class Brittle(Craft):
-    def turn(self, spec: str, answer_key: str, actions: Sequence[str], form: Form) -> Turn:
+    def turn(
+        self, spec: str, answer_key: str, actions: Sequence[str], form: Form, sandbox: Any = None
+    ) -> Turn:
         if actions:
             actions[0].encode()
-        return super().turn(spec, answer_key, actions, form)
+        return super().turn(spec, answer_key, actions, form, sandbox)
 
 
 class Cramped(Craft):
