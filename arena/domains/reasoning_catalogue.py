@@ -22,6 +22,7 @@ LEFT_OUT: Final[dict[str, str]] = {
     "codeio": "it executes code that a language model wrote",
     "game_of_life_halting": "its scorer takes every answer for right",
     "knight_swap": "it refuses its own easiest levels, and takes seconds for the others",
+    "word_ladder": "which item it makes depends on how many it is told to make",
     "sokoban": "it takes seconds for many items of its easiest levels",
 }
 """Generators with curricula that are not offered, and why."""
@@ -145,7 +146,6 @@ GENERATORS: Final[dict[str, dict[str, int]]] = {
     "time_intervals": {"max_time_difference_seconds": OPEN, "max_date_difference_days": OPEN},
     "tower_of_hanoi": {"num_disks": 4, "num_pegs": OPEN},
     "tsumego": {"board_size": 4, "max_stones": 4},
-    "word_ladder": {"word_length": 3},
     "word_sequence_reversal": {"words": OPEN},
     "word_sorting": {"num_words": OPEN, "word_length": 4},
     "zebra_puzzles": {"num_people": 5, "num_characteristics": 6},

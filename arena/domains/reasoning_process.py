@@ -1,8 +1,8 @@
 """The process in which generators of ``reasoning-gym`` run and score answers.
 
 The library is not written for hostile answers: some of its scorers evaluate them, others take for ever, and
-some generators draw from streams that the whole process shares. So it runs here, in a process that may be
-lost at any moment, with limits on time, memory and files:
+some generators draw from streams that a whole process shares. So it runs here, in a child that may be lost
+at any moment, with limits on time, memory and files:
 
 - ``eval`` is taken away from the modules whose scorers apply it to an answer; what it decides there is how
   much an answer in a wrong format is worth, never whether one is right;
@@ -20,6 +20,7 @@ first ``{"ready": true}``, then one of ``{"question", "answer"}``, ``{"score"}``
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import importlib
 import json
@@ -54,7 +55,7 @@ MODULES_THAT_PARSE: Final = (
     "reasoning_gym.games.countdown",
     "reasoning_gym.games.puzzle24",
 )
-WHOLE_RANGES: Final = frozenset({"letter_jumble", "spell_backward", "word_ladder"})
+WHOLE_RANGES: Final = frozenset({"letter_jumble", "spell_backward"})
 """Generators that come to nothing on the highest part of a range alone."""
 _FUNCTIONS: Final = frozenset(
     "sin cos tan sec csc cot asin acos atan sinh cosh tanh exp log ln sqrt Abs pi".split()  # noqa: SIM905
@@ -62,6 +63,7 @@ _FUNCTIONS: Final = frozenset(
 _TOKEN: Final = re.compile(r"\s+|(?:\d+(?:\.\d*)?|\.\d+)|[A-Za-z]+|\*\*|[-+*/()^,]")
 _DIGITS: Final = re.compile(r"\d{200}")
 _POWER: Final = re.compile(r"\*\*\s*\(?\s*[-+]?\s*(?:\d{4}|[^-+\d\s(])|\*\*[^-+*/]*\*\*|\^")
+_LATE: Final = (signal.SIGPROF, signal.SIGALRM)
 _NO_NUMBER: Final = re.compile(r"\b(?:nan|inf|infinity)\b", re.IGNORECASE)
 # where the library keeps a right answer of problems that have several
 _EXAMPLES: Final = ("possible_answer", "example_answer", "example_correct_answer")
@@ -232,17 +234,11 @@ def answered(library: Library, asked: dict[str, Any]) -> dict[str, object]:
 
 
 def serve(requests: BinaryIO, replies: BinaryIO) -> None:
-    """Answers requests until there are no more."""
-
-    def reply(message: object) -> None:
-        replies.write(json.dumps(message).encode() + b"\n")
-        replies.flush()
-
+    """Answers requests until there are no more, each within its limits."""
     library = Library()
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    reply({"ready": True})
     for line in requests:
         asked = json.loads(line)
         # What a generator reads once for all is not the item's doing.
@@ -252,19 +248,76 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
             _limit(asked["seconds"])
             found = answered(library, asked)
         _limit(0)
-        reply(found)
+        _write(replies, found)
+
+
+class _Child:
+    """A copy of this process, with the library in it, that serves and may be lost."""
+
+    def __init__(self) -> None:
+        inner_requests, self._requests = _pipe()
+        self._replies, inner_replies = _pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            self._requests.close()
+            self._replies.close()
+            try:
+                serve(inner_requests, inner_replies)
+            finally:
+                os._exit(0)
+        inner_requests.close()
+        inner_replies.close()
+
+    def ask(self, line: bytes) -> tuple[dict[str, object], bool]:
+        """The reply to a request, and whether the child has outlived it."""
+        with contextlib.suppress(BrokenPipeError):
+            self._requests.write(line)
+            self._requests.flush()
+        reply = self._replies.readline()
+        if reply.endswith(b"\n"):
+            return json.loads(reply), True
+        _, status = os.waitpid(self._pid, 0)
+        for pipe in (self._requests, self._replies):
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+        if os.WIFSIGNALED(status) and os.WTERMSIG(status) in _LATE:
+            return {"failure": "timeout", "detail": "expected an end in time, got none"}, False
+        return {"failure": "crash", "detail": f"expected a reply, got exit status {status}"}, False
+
+
+def _pipe() -> tuple[BinaryIO, BinaryIO]:
+    read, write = os.pipe()
+    return os.fdopen(read, "rb"), os.fdopen(write, "wb")
+
+
+def _write(replies: BinaryIO, message: object) -> None:
+    replies.write(json.dumps(message).encode() + b"\n")
+    replies.flush()
+
+
+def manage(requests: BinaryIO, replies: BinaryIO) -> None:
+    """Passes requests on to a child, which is replaced when it is lost: the library is imported once."""
+    importlib.import_module("reasoning_gym")
+    importlib.import_module("sympy")
+    _write(replies, {"ready": True})
+    child: _Child | None = None
+    for line in requests:
+        child = child or _Child()
+        reply, lives = child.ask(line)
+        child = child if lives else None
+        _write(replies, reply)
 
 
 def main() -> None:
     """Serves on standard input and output."""
-    for late in (signal.SIGALRM, signal.SIGPROF):
+    for late in _LATE:
         signal.signal(late, signal.SIG_DFL)
     warnings.simplefilter("ignore")
     # Replies have a descriptor of their own: generators print.
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     try:
-        serve(sys.stdin.buffer, replies)
+        manage(sys.stdin.buffer, replies)
     except BrokenPipeError:
         return
 

@@ -1,4 +1,4 @@
-"""The caller's side of ``arena.domains.reasoning_process``: one process, started when it is needed."""
+"""The caller's side of ``arena.domains.reasoning_process``, which is started when it is first needed."""
 
 from __future__ import annotations
 
@@ -74,12 +74,7 @@ class Worker:
                 pass  # it died, which reading tells too
             reply = _read(process)
             if reply is None:
-                ended = self._stop()
-                late = ended in (-signal.SIGPROF, -signal.SIGALRM)
-                detail = (
-                    "expected an end in time, got none" if late else f"expected a reply, got exit {ended}"
-                )
-                raise Rejected(f"execution:{'timeout' if late else 'crash'}", detail)
+                raise Rejected("execution:crash", f"expected a reply, got exit {self._stop()}")
         if "failure" in reply:
             raise Rejected(f"execution:{reply['failure']}", str(reply["detail"]))
         return reply
@@ -132,17 +127,12 @@ def _read(process: subprocess.Popen[bytes]) -> dict[str, object] | None:
 
 def _end(process: subprocess.Popen[bytes]) -> int:
     if process.poll() is None:
-        # Where it is ending by itself, how it ends is worth knowing.
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            assert process.stdin is not None
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.close()
-            process.wait(timeout=0.05)
-        if process.returncode is None:
-            os.killpg(process.pid, signal.SIGKILL)
+        # The process and its child, of which nothing is worth keeping.
+        os.killpg(process.pid, signal.SIGKILL)
     ended = process.wait()
     for pipe in (process.stdin, process.stdout):
         assert pipe is not None
+        # Unsent bytes to a process that has ended.
         with contextlib.suppress(BrokenPipeError):
             pipe.close()
     return ended
