@@ -243,7 +243,7 @@ def trl(threads: int, steps: int, folder: Path) -> Callable[[int], Step]:
             loss_type="grpo",
             beta=0.0,
             bf16=DTYPE == "bfloat16",
-            use_cpu=True,
+            use_cpu=not torch.cuda.is_available(),
             gradient_checkpointing=False,
             shuffle_dataset=False,
             report_to="none",
@@ -402,9 +402,10 @@ def bare(kind: str, threads: int) -> Callable[[int], tuple[float, int]]:
     vocabulary = vocabulary_for(config, POLICY)
     torch.set_num_threads(threads)
     base = models.resolve(SMOLLM2, cache_folder())
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = get_peft_model(
         AutoModelForCausalLM.from_pretrained(base, dtype=getattr(torch, DTYPE)), LoraConfig(**LORA)
-    )
+    ).to(device)
     model.eval()  # without dropout, of which there is none
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=LR, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
@@ -419,8 +420,9 @@ def bare(kind: str, threads: int) -> Callable[[int], tuple[float, int]]:
             ids[i, :end] = torch.tensor(prompt + completion)
             labels[i, len(prompt) : end] = ids[i, len(prompt) : end]
             mask[i, :end] = 1
+        ids, labels, mask = (t.to(device) for t in (ids, labels, mask))
         optimizer.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=DTYPE == "bfloat16"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=DTYPE == "bfloat16"):
             logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits
             loss = cross_entropy(logits[:, :-1].flatten(0, 1).float(), labels[:, 1:].flatten())
         loss.backward()
@@ -432,6 +434,8 @@ def bare(kind: str, threads: int) -> Callable[[int], tuple[float, int]]:
         started = time.perf_counter()
         pairs = [(vocabulary.prompt(r.prompt), list(r.token_ids)) for r in rows]
         step(pairs)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
         return time.perf_counter() - started, sum(len(p) + len(c) for p, c in pairs)
 
     return train
