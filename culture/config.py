@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class LakeConfig(BaseModel):
@@ -65,6 +65,11 @@ class LibraryConfig(BaseModel):
     recheck: bool = True
     """Whether examples, and what else solvers are shown as far as the domain can, are checked by execution
     when they are written; what is refuted is stored and never in sight. No unit."""
+    unchecked: Literal["show", "hide"] = "show"
+    """What becomes of texts that execution has not confirmed: ``show`` lets solvers find them, as they are
+    all that some kinds of notes can be; ``hide`` shows solvers confirmed texts alone, of search and of
+    placebos, and no instruction to readers is one. Writers read everything. ``hide`` needs ``recheck``. No
+    unit."""
     quarantine_harmful: bool = False
     """Whether a note is taken out of sight in an evaluated round once its estimated worth is below zero
     with an interval that allows for looking at all notes (Bonferroni). It comes back by a text that the
@@ -86,3 +91,12 @@ class LibraryConfig(BaseModel):
     placebo_relevance: float = Field(default=0.5, gt=0, le=1)
     """A note that scores this share of the best hit's score or more is too relevant to be a placebo.
     A share of a BM25 score, no unit."""
+
+    @model_validator(mode="after")
+    def _hides_what_is_checked(self) -> LibraryConfig:
+        if self.unchecked == "hide" and not self.recheck:
+            raise ValueError(
+                "expected recheck: true beside unchecked: hide, got false, which would hide every note; "
+                "write recheck: true, or unchecked: show"
+            )
+        return self

@@ -67,8 +67,9 @@ class Library(Reads):
     ) -> None:
         """``count_tokens`` measures bodies for the ``tokens`` columns; characters by default.
 
-        ``embedder``: for a search by meaning. ``unread``: kinds of notes that no search finds. Raises
-        ValueError where the configuration needs an embedder and there is none.
+        ``embedder``: for a search by meaning. ``unread``: kinds of notes that no search finds; where there
+        are none, unchecked texts are found too, whatever ``unchecked`` says. Raises ValueError where the
+        configuration needs an embedder and there is none.
         """
         super().__init__(config, seed, count_tokens, embedder)
         self._unread = unread
@@ -252,8 +253,9 @@ class Library(Reads):
         else:
             head = page.head
             text, conflict = self._merge(head, parents, edit.body)
-            # lines of two texts that hold need not hold together
-            if confirmed(evidence) and text not in (edit.body, self._revisions[head].body):
+            # lines of two texts that hold need not hold together, and the head need not have held
+            sound = [edit.body, *(r.body for r in [self._revisions[head]] if confirmed(r.evidence))]
+            if confirmed(evidence) and text not in sound:
                 conflict = text
             branch = store(parents, "branch", edit.body)
             if conflict is None:
@@ -468,15 +470,18 @@ class Library(Reads):
     def _show(self, page: Page) -> None:
         note, place = page.note, source(page.note)
         self._shelves.put(note, place, self._revisions[page.head])
-        if note.kind in self._unread:
+        if not self._findable(page):
             return
         labels = [label(note.domain, place), label(None, place)]
         self._finder.put(note.note_id, self._indexed(note.note_id), labels)
 
     def _hide(self, page: Page) -> None:
         self._shelves.drop(page.note, source(page.note), self._revisions[page.head])
-        if page.note.kind not in self._unread:
+        if self._findable(page):
             self._finder.drop(page.note.note_id)
+
+    def _findable(self, page: Page) -> bool:
+        return page.note.kind not in self._unread and (not self._unread or self._shown(page))
 
     def _turn(self, name: str, round: int) -> tuple[bool, _Rank, bool]:
         """Sorts the notes of a shelf by which is archived first."""

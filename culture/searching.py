@@ -100,6 +100,7 @@ class Reads:
             scores = [index.score(terms, h.note_id) for h in hits]
         ceiling = self.config.placebo_relevance * max(scores)
         drawn = [n for n in drawn if self._pages[n].note.round >= reader.since]
+        drawn = [n for n in drawn if self._shown(self._pages[n])]
         fit = [n for n in irrelevant(index, query, drawn, ceiling) if n not in shown]
         candidates = [self._hit(name, 0.0) for name in fit]
         candidates = [c for c in candidates if c.body not in bodies]
@@ -130,6 +131,10 @@ class Reads:
             name, page.head, head.body, score, head.author, page.note.kind, head.tokens, head.round,
             confirmed(head.evidence),
         )  # fmt: skip
+
+    def _shown(self, page: Page) -> bool:
+        """Whether solvers are shown what a note says, as far as its re-check decides."""
+        return self.config.unchecked == "show" or confirmed(self._revisions[page.head].evidence)
 
     def _trusted(self, name: str) -> float:
         """What the score of a note is multiplied by for its author's reputation."""
