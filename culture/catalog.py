@@ -317,8 +317,11 @@ def connect_many(
         present = _present(connection)
         made = [name for name in places if aliases[name] in present]
         for name in places:
-            if name not in made and not (skip_unmade and made):
+            if name in made:
+                continue
+            if not (skip_unmade and made):
                 raise _unmade(places[name])
+            connection.execute(f"DETACH {views.identifier(aliases[name])}")
         views.make_many(connection, {name: (aliases[name], present[aliases[name]]) for name in made})
         _seal(connection, places.values())
     except BaseException:
