@@ -460,7 +460,7 @@ COMMENT ON COLUMN checkpoints.sha256 IS 'SHA-256 of the weights, in hexadecimal.
 CREATE TEMP VIEW provenance AS
 SELECT b.batch_id, b.round, b.row, b.role, b.objective, b.weight, b.advantage, made.policy_version AS trained,
     b.source_kind, b.source_id, p.problem_id, p.parent_id, p.proposer, p.policy_version AS proposed_by,
-    a.solver, a.policy_version AS solved_by, a.arm, a.correct, r.rank, r.note_id,
+    a.solver, a.policy_version AS solved_by, a.arm, a.correct, r.rank, v.note_id,
     v.revision_id, v.author AS note_author, v.round AS note_round, v.policy_version AS note_by,
     w.path AS note_checkpoint, w.sha256 AS note_sha256
 FROM lake.batch_rows b
@@ -490,7 +490,7 @@ COMMENT ON COLUMN provenance.solved_by IS 'Policy version that wrote the complet
 COMMENT ON COLUMN provenance.arm IS 'Arm of the attempt.';
 COMMENT ON COLUMN provenance.correct IS 'Whether the attempt was right.';
 COMMENT ON COLUMN provenance.rank IS 'Place of the note in what the attempt was shown, from 0; NULL where it was shown none.';
-COMMENT ON COLUMN provenance.note_id IS 'Note that it was shown.';
+COMMENT ON COLUMN provenance.note_id IS 'Note that it was shown, or that the row is of.';
 COMMENT ON COLUMN provenance.revision_id IS 'Revision whose text was shown.';
 COMMENT ON COLUMN provenance.note_author IS 'Agent that wrote the revision.';
 COMMENT ON COLUMN provenance.note_round IS 'Round in which it was written.';
