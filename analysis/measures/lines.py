@@ -48,6 +48,8 @@ def text(m: Measured) -> str:
 def _number(value: float) -> str:
     if math.isinf(value):
         return "endless" if value > 0 else "-endless"
+    if 0 < abs(value) < 0.0005:
+        return f"{value:.1e}"
     return f"{value:.3f}" if abs(value) < 100 else f"{value:,.0f}"
 
 

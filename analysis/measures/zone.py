@@ -14,6 +14,7 @@ from typing import cast
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from analysis.measures.embedding import Embedding, Vectors, drawn
 from analysis.measures.estimate import Estimate, Log, NothingToMeasure, Whole, from_left_out, numbered
@@ -51,15 +52,13 @@ def grid(vectors: Vectors, side: int = SIDE) -> Whole:
 
     Each side is cut into stretches of equal length from the least to the greatest.
     """
-    from sklearn.decomposition import PCA, TruncatedSVD
+    from sklearn.decomposition import PCA
 
-    if vectors.shape[0] < 3 or vectors.shape[1] < 3:
-        flat = np.asarray(vectors.todense() if hasattr(vectors, "todense") else vectors)[:, :2]
-    elif isinstance(vectors, np.ndarray):
-        flat = PCA(2, svd_solver="full").fit_transform(vectors)
+    if min(vectors.shape) < 3:
+        flat = np.asarray(vectors.toarray() if sparse.issparse(vectors) else vectors)[:, :2]
     else:
-        # of three the first is mostly the mean, which a sparse matrix cannot be freed of
-        flat = TruncatedSVD(2, algorithm="arpack", random_state=0).fit_transform(vectors)
+        # arpack takes sparse vectors as they are; where it starts does not matter, but is kept
+        flat = PCA(2, svd_solver="arpack", random_state=0).fit_transform(vectors)
     low, high = flat.min(axis=0), flat.max(axis=0)
     reach = np.where(high > low, high - low, 1.0)
     place = np.minimum((side * (flat - low) / reach).astype(np.int64), side - 1)
