@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -105,7 +106,8 @@ def survival(durations: npt.ArrayLike, ended: npt.ArrayLike) -> Survival:
         raise NothingToMeasure(f"expected some of {len(time)} notes to have had their last use, got none")
     data = stats.CensoredData(uncensored=time[end], right=time[~end])
     curve = stats.ecdf(data).sf
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The confidence interval is undefined", RuntimeWarning)
         band = curve.confidence_interval(LEVEL, method="log-log")
     alive = np.asarray(curve.probabilities, float)
     times = np.asarray(curve.quantiles, float)

@@ -78,7 +78,7 @@ def paired(one: Mapping[str, float], other: Mapping[str, float]) -> Estimate:
 
 def generations(log: Log) -> list[Generation]:
     """Those that were evaluated, the first first. One where nobody ever retired."""
-    births = [born for (born,) in log.execute(BIRTHS).fetchall()]
+    births = [born for (born,) in log.execute(BIRTHS).fetchall()] or [0]
     answers: defaultdict[int, dict[str, float]] = defaultdict(dict)
     for round, domain, policy, anchor, correct in log.execute(ANSWERS).fetchall():
         answers[round][f"{domain} {policy} {anchor}"] = float(correct)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 
 from analysis.measures.attractors import attractor, line
-from analysis.measures.citations import gini, lifetimes, survival, Used
+from analysis.measures.citations import Used, gini, lifetimes, survival
 from analysis.measures.conformity import adopted, bent, conformity
 from analysis.measures.diversity import distinct, f_st, varied, vendi
 from analysis.measures.estimate import Estimate, NothingToMeasure, jackknife
@@ -111,7 +111,9 @@ def test_vendi() -> None:
     assert vendi(np.eye(5)) == pytest.approx(5)
     assert vendi(np.ones((5, 5))) == pytest.approx(1)
     # eigenvalues of K/2 are 3/4 and 1/4
-    assert vendi([[1, 0.5], [0.5, 1]]) == pytest.approx(math.exp(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25))))
+    assert vendi([[1, 0.5], [0.5, 1]]) == pytest.approx(
+        math.exp(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25)))
+    )
     with pytest.raises(ValueError, match="1 to itself"):
         vendi([[2.0]])
     with pytest.raises(NothingToMeasure):
