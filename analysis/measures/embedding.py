@@ -24,7 +24,7 @@ from culture.seeds import generator
 from culture.terms import tokens
 
 Choice = Literal["auto", "minilm", "ngrams"]
-Vectors: TypeAlias = "Floats | sparse.csr_array"
+Vectors: TypeAlias = Floats | sparse.csr_array
 """One row a text, of length 1; a text without any term has length 0."""
 MOST = 1000
 """Texts that are compared with one another; of more, as many are drawn."""

@@ -25,7 +25,7 @@ from culture.effect import culture_effect
 from culture.history import committed
 
 Part = Literal["curriculum", "culture"]
-Figure: TypeAlias = "Estimate | float"
+Figure: TypeAlias = Estimate | float
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class _Nothing:
     reason: str
 
 
-_Rows: TypeAlias = "Iterator[_Row | _Nothing]"
+_Rows: TypeAlias = Iterator[_Row | _Nothing]
 
 STORED: dict[str, tuple[str, str]] = {
     "ability": ("logits", "answers"),
