@@ -2,9 +2,9 @@
 
     python docs/site.py
 
-Pages are the Markdown files of this folder, whichever are there; the reference comes out of the docstrings of
-all packages. A warning stops it: a link that leads nowhere, a module that cannot be imported, a type that is
-not found. What is built is in ``build/site``.
+Pages are the Markdown files of this folder, whichever are there; the reference comes out of the docstrings
+of all packages. A warning stops it: a link that leads nowhere, a module that cannot be imported, a type
+that is not found. What is built is in ``build/site``.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ def pages() -> None:
     )
     if built.returncode:
         raise SystemExit(built.stdout + built.stderr.partition("Traceback")[0])
+    (SITE / Path(__file__).name).unlink()  # all files of the folder are copied, and this is no page
 
 
 def reference() -> None:

@@ -1,4 +1,4 @@
-"""What the README and the pages of docs/ show is run: commands, Python, queries; the file tree is complete."""
+"""What README and the pages of docs/ show is run: commands, Python, queries; the file tree is complete."""
 
 from __future__ import annotations
 

@@ -78,16 +78,17 @@ def texts(log: Log) -> dict[str, Text]:
     return {row[0]: Text(*row) for row in log.execute(TEXTS).fetchall()}
 
 
-def descent(log: Log, through: Through) -> list[tuple[str, str]]:
+def descent(log: Log, through: Through, known: Mapping[str, Text] | None = None) -> list[tuple[str, str]]:
     """Revisions and those that they came of, (child, parent), the nearest parent of a child first.
 
     ``revision``: what a text was revised or merged from, the head first. ``citation``: the text that a
     cited note had then. ``reading``: what the attempt that a text rests on was shown in the arm
-    ``library``, the best match first. Raises ValueError for anything else.
+    ``library``, the best match first. ``known`` are the texts of the log where they are at hand. Raises
+    ValueError for anything else.
     """
     if through not in _SQL:
         raise ValueError(f"expected through to be one of {', '.join(get_args(Through))}, got {through!r}")
-    known = texts(log)
+    known = texts(log) if known is None else known
     rows = [(child, parent) for child, parent, _ in log.execute(_SQL[through]).fetchall()]
     return [(c, p) for c, p in dict.fromkeys(rows) if c in known and p in known and c != p]
 
@@ -99,7 +100,7 @@ def chains(log: Log, through: Through) -> list[Placed]:
     """
     known = texts(log)
     first: dict[str, str] = {}
-    for child, parent in descent(log, through):
+    for child, parent in descent(log, through, known):
         first.setdefault(child, parent)
     followed = set(first.values())
     place: dict[str, tuple[str, int]] = {}

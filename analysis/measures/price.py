@@ -75,7 +75,7 @@ def of_log(log: Log, through: Through) -> dict[str, Price]:
     """
     known = texts(log)
     parents: defaultdict[str, list[str]] = defaultdict(list)
-    for child, parent in descent(log, through):
+    for child, parent in descent(log, through, known):
         parents[child].append(parent)
     last = max((text.round for text in known.values()), default=0)
     there = [name for name, text in known.items() if text.round < last]
