@@ -134,9 +134,8 @@ def test_python_of_pages(place: Path, tmp_path: Path, page: str) -> None:
     check_python(place, blocks("python", PAGES[page]), tmp_path)
 
 
-@pytest.mark.parametrize("page", having("yaml"))
-def test_configurations_of_pages(tmp_path: Path, page: str) -> None:
-    check_configurations(blocks("yaml", PAGES[page]), tmp_path)
+def test_configurations_of_pages(tmp_path: Path) -> None:
+    check_configurations([source for text in PAGES.values() for source in blocks("yaml", text)], tmp_path)
 
 
 def test_files_that_pages_name_exist() -> None:

@@ -48,7 +48,7 @@ def test_pages_are_built_whichever_are_there(tmp_path: Path) -> None:
     pages = {path.stem for path in (folder / "docs").glob("*.md")}
     assert {path.stem for path in site.glob("*.html")} == pages | {"404"}
     index = (site / "index.html").read_text(encoding="utf-8")
-    assert all(f'"{page}.html"' in index for page in pages - {"index"})  # in the navigation
+    assert all(f'"./{page}.html"' in index for page in pages - {"index"})  # in the navigation
     assert [found for path in site.rglob("*.html") for found in elsewhere(path)] == []
     assert "fonts.g" not in index
 

@@ -10,7 +10,7 @@ the zone (``curricula.placing``), from which the expected share and the expected
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +55,8 @@ def grid(vectors: Vectors, side: int = SIDE) -> Whole:
     from sklearn.decomposition import PCA
 
     if min(vectors.shape) < 3:
-        flat = np.asarray(vectors.toarray() if sparse.issparse(vectors) else vectors)[:, :2]
+        few: Any = vectors
+        flat = (few.toarray() if sparse.issparse(few) else few)[:, :2]
     else:
         # arpack takes sparse vectors as they are; where it starts does not matter, but is kept
         flat = PCA(2, svd_solver="arpack", random_state=0).fit_transform(vectors)
