@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := test
-.PHONY: run test llm test-llm lint clean
+.PHONY: run test llm test-llm lint docs clean
 
 # The first interpreter that is new enough. Override with PYTHON=/path/to/python3.
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; do \
@@ -32,8 +32,12 @@ lint: $(STAMP)
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 
+# The documentation as a site that needs no network. Warnings are errors.
+docs: $(STAMP)
+	@$(PY) docs/site.py
+
 clean:
-	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) build dist *.egg-info .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 define INSTALL

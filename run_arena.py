@@ -1,4 +1,4 @@
-"""The command line: run, resume, sql, notes, export, report, import, info, presets, schema."""
+"""The command line: run, resume, sql, notes, export, report, import, info, measures, presets, schema."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ from arena.telling import told as _told
 from culture.catalog import LakeError, connect
 
 if TYPE_CHECKING:
+    from analysis.measures.embedding import Choice
     from analysis.tabular import Format
     from arena.run import Run
 
@@ -285,6 +286,27 @@ def info(
                     raise Wrong(f"expected a committed round to draw, got none in {folder} yet")
             _draw(folder)
         _summarise(folder)
+
+
+@app.command()
+def measures(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Name of a run, or its folder.")],
+    as_json: Annotated[bool, typer.Option("--json", help="JSON, for scripts.")] = False,
+    embedding: Annotated[
+        str, typer.Option(metavar="auto|minilm|ngrams", help="What texts are compared by.")
+    ] = "auto",
+    runs: RunsFolder = RUNS,
+) -> None:
+    """What curriculum and what culture emerged: measures, with intervals."""
+    with _told():
+        from analysis.measures.command import CannotMeasure, measure
+
+        _check_choice("--embedding", embedding, ["auto", "minilm", "ngrams"])
+        with connect(find(run, runs)) as connection:
+            try:
+                measure(connection, cast("Choice", embedding), _console(), plain=as_json)
+            except CannotMeasure as error:
+                raise Wrong(str(error)) from error
 
 
 @app.command("presets")

@@ -1,4 +1,4 @@
-"""What the README shows is run: its commands, its Python, its queries; and its file tree is complete."""
+"""What README and the pages of docs/ show is run: commands, Python, queries; the file tree is complete."""
 
 from __future__ import annotations
 
@@ -16,17 +16,38 @@ from arena.settings import load
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
+"""Pages of the documentation, whichever are there."""
+NAMED = re.compile(r"# (\w+\.py)\n")
+"""How a block of Python begins that is shown as a file."""
+EACH = "import runpy, sys\nfor path in sys.argv[1:]:\n    runpy.run_path(path, run_name='__main__')\n"
+"""Runs files in one process, each with names of its own: what they import takes the longest."""
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+def blocks(language: str, text: str = TEXT) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def commands(text: str) -> list[str]:
+    """Lines of shell, those for make left out."""
+    lines = [line for block in blocks("bash", text) for line in block.splitlines()]
+    return [line for line in lines if not line.startswith("make ")]
+
+
+def having(language: str) -> list[str]:
+    return [name for name, text in PAGES.items() if blocks(language, text)]
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a finished run called as in the README, and a link to the command line."""
+    """A folder with a finished run called as in the README, a link to the command line, and the files that
+    pages show."""
     folder = tmp_path_factory.mktemp("readme")
     (folder / "run_arena.py").symlink_to(ROOT / "run_arena.py")
+    for text in PAGES.values():
+        for source in blocks("python", text):
+            if named := NAMED.match(source):
+                (folder / named[1]).write_text(source, encoding="utf-8")
     # in one domain, where so small a model solves something and notes are written
     easy = ("cluster.local=true", "rounds=2", "domains=[transforms]", "rollout.hard_below=1")
     sets = [x for s in easy for x in ("--set", s)]
@@ -36,7 +57,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(folder: Path, arguments: list[str]) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])}
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
@@ -48,8 +69,36 @@ def run(folder: Path, arguments: list[str]) -> subprocess.CompletedProcess[str]:
     )
 
 
+def check_commands(place: Path, lines: list[str]) -> None:
+    for line in lines:
+        words = shlex.split(line)
+        assert words[0] == "python", line
+        ran = run(place, words[1:])
+        assert ran.returncode == 0, f"{line}\n{ran.stdout}\n{ran.stderr}"
+        assert ran.stdout.strip(), line
+
+
+def check_python(place: Path, sources: list[str], folder: Path) -> None:
+    paths = []
+    for number, source in enumerate(sources):
+        if not NAMED.match(source):
+            paths.append(folder / f"{number}.py")
+            paths[-1].write_text(source, encoding="utf-8")
+    ran = run(place, ["-W", "error", "-c", EACH, *map(str, paths)])
+    assert ran.returncode == 0, ran.stderr
+
+
+def check_configurations(sources: list[str], folder: Path) -> None:
+    for number, source in enumerate(sources):
+        path = folder / f"{number}.yaml"
+        path.write_text(source, encoding="utf-8")
+        load(path, [], RunConfig)
+
+
 def test_make_targets_exist() -> None:
-    lines = [line for block in blocks("bash") for line in block.splitlines() if line.startswith("make ")]
+    texts = [TEXT, *PAGES.values()]
+    lines = [line for text in texts for block in blocks("bash", text) for line in block.splitlines()]
+    lines = sorted({line for line in lines if line.startswith("make ")})
     assert len(lines) >= 4
     for line in lines:
         shown = subprocess.run(
@@ -59,32 +108,45 @@ def test_make_targets_exist() -> None:
 
 
 def test_commands_run_in_order(place: Path) -> None:
-    lines = [line for block in blocks("bash") for line in block.splitlines()]
-    lines = [line for line in lines if not line.startswith("make ")]
-    assert len(lines) >= 8
-    for line in lines:
-        words = shlex.split(line)
-        assert words[0] == "python"
-        ran = run(place, words[1:])
-        assert ran.returncode == 0, f"{line}\n{ran.stdout}\n{ran.stderr}"
-        assert ran.stdout.strip(), line
+    assert len(commands(TEXT)) >= 8
+    check_commands(place, commands(TEXT))
 
 
-def test_python_runs(place: Path) -> None:
+def test_python_runs(place: Path, tmp_path: Path) -> None:
     found = blocks("python")
     assert len(found) >= 2
-    for source in found:
-        ran = run(place, ["-W", "error", "-c", source])
-        assert ran.returncode == 0, f"{source}\n{ran.stderr}"
+    check_python(place, found, tmp_path)
 
 
 def test_configurations_are_valid(tmp_path: Path) -> None:
     found = blocks("yaml")
     assert found
-    for number, source in enumerate(found):
-        path = tmp_path / f"{number}.yaml"
-        path.write_text(source, encoding="utf-8")
-        load(path, [], RunConfig)
+    check_configurations(found, tmp_path)
+
+
+@pytest.mark.parametrize("page", having("bash"))
+def test_commands_of_pages(place: Path, page: str) -> None:
+    check_commands(place, commands(PAGES[page]))
+
+
+@pytest.mark.parametrize("page", having("python"))
+def test_python_of_pages(place: Path, tmp_path: Path, page: str) -> None:
+    check_python(place, blocks("python", PAGES[page]), tmp_path)
+
+
+def test_configurations_of_pages(tmp_path: Path) -> None:
+    check_configurations([source for text in PAGES.values() for source in blocks("yaml", text)], tmp_path)
+
+
+def test_files_that_pages_name_exist() -> None:
+    for page, text in PAGES.items():
+        for path in re.findall(
+            r"`((?:agents|analysis|arena|benchmarks|culture|curricula)/[\w/]+\.\w+)`", text
+        ):
+            assert (ROOT / path).is_file(), f"{page}: {path}"
+        assert all((ROOT / "docs" / path).is_file() for path in re.findall(r"\]\((\w[\w-]*\.md)", text)), (
+            page
+        )
 
 
 def test_no_output_is_missing() -> None:

@@ -64,6 +64,17 @@ def runs(started: tuple[Path, Result]) -> Path:
     return started[0]
 
 
+def test_measures(runs: Path) -> None:
+    result = ludus("measures", "tiny-seed7", runs=runs)
+    assert result.exit_code == 0, result.output
+    assert "texts compared by" in result.stdout and "Culture: effect of the library" in result.stdout
+    found = json.loads(ludus("measures", "tiny-seed7", "--json", "--embedding", "ngrams", runs=runs).stdout)
+    assert found["run"] == "tiny-seed7" and found["embedding"] == {"name": "ngrams", "why": "asked for"}
+    assert any(m["name"] == "solvable" and m["low"] < m["value"] for m in found["measures"])
+    message = refused(ludus("measures", "tiny-seed7", "--embedding", "ngram", runs=runs))
+    assert "write 'ngrams' instead" in message
+
+
 # -- run, resume -----------------------------------------------------------------------------------------
 def test_run(started: tuple[Path, Result]) -> None:
     runs, result = started
