@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 import typer
+from rich.console import Console
 
 from arena.faults import ConfigError
 from arena.run_names import Wrong, named
@@ -66,3 +67,9 @@ def _is_run_error(error: Exception) -> bool:
     from arena.run import RunError
 
     return isinstance(error, RunError | CheckpointError)
+
+
+def plain_console() -> Console:
+    """A console for the streams as they are now; what is piped is not wrapped."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=10_000)
