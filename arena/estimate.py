@@ -17,12 +17,11 @@ _ANCHOR = 0.01
 """Seconds of an anchor."""
 
 
-def rough_seconds(config: RunConfig, rounds: int | None = None) -> float:
-    """Seconds of ``rounds``, or all, with the warm-up unless it is in the cache: within a factor of three.
+def rough_seconds(config: RunConfig, *, warm_up: bool = True) -> float:
+    """Seconds of a run, with its warm-up or where that was made before: within a factor of three.
 
-    Measured on two idle cores; a machine of others' work takes as much longer as it is busy.
+    From runs on two idle cores; a machine of others' work takes as much longer as it is busy.
     """
-    rounds = config.rounds if rounds is None else rounds
     parameters = max(12 * p.layers * p.width**2 for p in config.policies.values())
     large = config.engine.kind != "spark"
     several = any(not make_domain(name).one_step for name in config.domains)
@@ -30,6 +29,6 @@ def rough_seconds(config: RunConfig, rounds: int | None = None) -> float:
     attempts = config.rollout.problems * config.rollout.attempts
     round_seconds = attempts * (_LARGE if large else (_TURNS if several else _ATTEMPT) * scale)
     made = sum(p.base == "spark" for p in config.policies.values())
-    warm_up = 0.0 if large else made * 6 * parameters * config.warm_up.tokens / _FLOPS
-    evaluated = sum(config.evaluated(r) for r in range(rounds)) * config.evaluation.per_cell * 16
-    return warm_up + rounds * round_seconds + evaluated * (_LARGE if large else _ANCHOR)
+    before = made * 6 * parameters * config.warm_up.tokens / _FLOPS if warm_up and not large else 0.0
+    evaluated = sum(config.evaluated(r) for r in range(config.rounds)) * config.evaluation.per_cell * 16
+    return before + config.rounds * round_seconds + evaluated * (_LARGE if large else _ANCHOR)

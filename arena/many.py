@@ -199,7 +199,7 @@ class Tasks:
             if not self.standings[run.name].rounds and self.standings[run.name].state == "playing"
         ]
         for at, run in enumerate(self._waiting):
-            if not any(_warmed_alike(run.config, other) for other in beginning):
+            if not any(warmed_alike(run.config, other) for other in beginning):
                 return self._waiting.pop(at)
         return self._waiting.pop(0)
 
@@ -223,7 +223,8 @@ class Tasks:
             _tell(self.runs / run.name, self.standings[run.name])
 
 
-def _warmed_alike(one: RunConfig, other: RunConfig) -> bool:
+def warmed_alike(one: RunConfig, other: RunConfig) -> bool:
+    """Whether two runs begin with the same warm-up, as far as the settings that are usually varied tell."""
     return (one.seed, one.warm_up, one.domains) == (other.seed, other.warm_up, other.domains)
 
 

@@ -25,20 +25,45 @@ def environment(*, spark: bool) -> None:
         os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
 
 
+_TRIES = 4
+_LATE = "timed out during startup"
+"""What Ray says where its processes took too long."""
+
+
+class NotStarted(RuntimeError):
+    """Ray did not start; the message says what to do."""
+
+
 def start(address: str | None, cpus: int) -> None:
-    """Join the Ray at ``address``, or start one that has ``cpus`` to give."""
+    """Join the Ray at ``address``, or start one that has ``cpus`` to give.
+
+    On a machine that is very busy its processes may not be there in the half minute that Ray gives them, so
+    it is tried again. Raises NotStarted.
+    """
     import ray
 
-    with _unobtrusive():
-        ray.init(
-            address=address,
-            num_cpus=None if address else cpus,
-            include_dashboard=False,
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-            configure_logging=False,
-            namespace="ludus",
-        )
+    for tried in range(1, _TRIES + 1):
+        try:
+            with _unobtrusive():
+                ray.init(
+                    address=address,
+                    num_cpus=None if address else cpus,
+                    include_dashboard=False,
+                    logging_level=logging.ERROR,
+                    log_to_driver=False,
+                    configure_logging=False,
+                    namespace="ludus",
+                )
+            return
+        except Exception as error:  # that is what Ray raises
+            if address is not None or _LATE not in str(error):
+                raise
+            ray.shutdown()
+            if tried == _TRIES:
+                raise NotStarted(
+                    f"expected Ray to start on this machine, got in {_TRIES} tries: {error} Wait until it "
+                    "has less to do, then call again"
+                ) from error
 
 
 @contextmanager

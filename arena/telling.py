@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from arena.faults import ConfigError
+from arena.ray_start import NotStarted
 from arena.run_names import Wrong, named
 from culture.catalog import LakeError
 
@@ -50,6 +51,8 @@ def _explained(error: Exception, folder: Path | None) -> tuple[str, int] | None:
     if isinstance(error, OSError):
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         return f"{error}; {'make room on the disk' if full else 'mend what it names'}, then try again", 1
+    if isinstance(error, NotStarted):
+        return str(error), 1
     if _is_run_error(error):
         return str(error), 1
     if folder is None:

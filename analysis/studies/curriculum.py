@@ -24,7 +24,7 @@ STUDY = Study(
     },
     rounds=30,
     seeds=(401, 402, 403, 404, 405),
-    minutes=25,
+    minutes=30,
     predictions=(
         Prediction("held out: learnability less uniform", less("learnability", "uniform", held_out), 5.0),
     ),

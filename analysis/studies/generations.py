@@ -27,7 +27,7 @@ STUDY = Study(
     },
     rounds=15,
     seeds=(431, 432, 433, 434, 435, 436),
-    minutes=25,
+    minutes=20,
     predictions=(
         Prediction(
             "the library's effect: inherited less cut_off",

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from arena.console import duration
 from arena.estimate import rough_seconds
-from arena.many import Planned, Standing, Tasks, check, jobs_at_once
+from arena.many import Planned, Standing, Tasks, check, jobs_at_once, warmed_alike
 from arena.run_names import named
 from arena.stopping import stoppable
 
@@ -57,7 +57,10 @@ class Board:
         self._tasks, self._console = tasks, console
         self._begun = time.monotonic()
         self._line = self._begun
-        self._rough = {p.name: rough_seconds(p.config) for p in tasks.planned}
+        self._rough: dict[str, float] = {}
+        for at, run in enumerate(tasks.planned):
+            made = any(warmed_alike(run.config, other.config) for other in tasks.planned[:at])
+            self._rough[run.name] = rough_seconds(run.config, warm_up=not made)
         self._at_first = dict(tasks.standings)
         self._seen = {name: found.state for name, found in tasks.standings.items()}
         self._live: Live | None = None
@@ -81,10 +84,7 @@ class Board:
         )
         if not left:
             return f"{text}; nothing is left to play"
-        return (
-            f"{text}; {self._tasks.jobs} at once, about {duration(self._left())} "
-            f"({self._basis()}; warm-ups that were made before are not made again)"
-        )
+        return f"{text}; {self._tasks.jobs} at once, about {duration(self._left())} ({self._basis()})"
 
     def counts(self) -> str:
         """Runs by state."""

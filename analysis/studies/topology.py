@@ -33,7 +33,7 @@ STUDY = Study(
     },
     rounds=15,
     seeds=(441, 442, 443, 444),
-    minutes=28,
+    minutes=25,
     predictions=(
         Prediction("the library's effect: complete less ring", less("complete", "ring", _EFFECT), 2.0),
     ),

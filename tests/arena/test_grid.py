@@ -1,4 +1,4 @@
-"""Grids of settings: what is varied, what each cell is called, and what is refused before anything starts."""
+"""Grids of settings: what is varied, what cells are called, and what is refused before anything starts."""
 
 from __future__ import annotations
 
@@ -70,7 +70,12 @@ def test_what_cannot_be_varied(varied: list[str], told: str) -> None:
 
 def test_runs_are_checked_and_go_seed_by_seed() -> None:
     runs = runs_of("tiny", cells(["rollout.notes=1,2"]), [7, 8], ["rounds=2"])
-    assert [run.name for run in runs] == ["notes-1-seed7", "notes-2-seed7", "notes-1-seed8", "notes-2-seed8"]
+    assert [run.name for run in runs] == [
+        "notes-1-seed7",
+        "notes-2-seed7",
+        "notes-1-seed8",
+        "notes-2-seed8",
+    ]
     assert [run.config.rollout.notes for run in runs] == [1, 2, 1, 2]
     assert all(run.config.cluster.local and run.config.rounds == 2 for run in runs)
     assert [run.config.seed for run in runs] == [7, 7, 8, 8]
@@ -82,7 +87,10 @@ def test_a_fault_of_any_cell_is_told_once_and_where() -> None:
         runs_of("tiny", grid, [0, 1], [])
     (fault,) = caught.value.faults
     assert "write 'ladder'" in str(fault)
-    assert "curriculum.strategy=laddr rollout.notes=2" in str(fault) and "uniform" not in str(fault).partition("(with")[2]
+    assert (
+        "curriculum.strategy=laddr rollout.notes=2" in str(fault)
+        and "uniform" not in str(fault).partition("(with")[2]
+    )
 
 
 @pytest.mark.parametrize(

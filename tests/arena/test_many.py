@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,8 +29,16 @@ def begun(runs: Path, run: Planned, rounds: int) -> Path:
     folder.mkdir()
     (folder / "run.yaml").write_text(f"{dump(run.config)}\nversions: {{code: test}}\n")
     if rounds:
-        write_log(folder, [round_rows(at) for at in range(rounds)])
+        shutil.copytree(_log(rounds), folder, dirs_exist_ok=True)
     return folder
+
+
+@functools.cache
+def _log(rounds: int) -> Path:
+    """A folder with a log of so many rounds, made once."""
+    folder = Path(tempfile.mkdtemp(prefix="ludus-log-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return write_log(folder, [round_rows(at) for at in range(rounds)])
 
 
 def test_what_counts_is_the_log(tmp_path: Path) -> None:
@@ -39,7 +51,10 @@ def test_what_counts_is_the_log(tmp_path: Path) -> None:
     # as it was left by one that was killed
     (tmp_path / "a.json").write_text('{"state": "playing", "rounds": 1, "of": 3')
     assert standing(folder, run).state == "waiting"
-    assert standing(folder, replace(run, config=run.config.model_copy(update={"rounds": 2}))).state == "finished"
+    assert (
+        standing(folder, replace(run, config=run.config.model_copy(update={"rounds": 2}))).state
+        == "finished"
+    )
     # killed while its log was made
     other = planned("b")
     assert standing(begun(tmp_path, other, 0), other) == Standing("waiting", 0, 3)
@@ -99,5 +114,5 @@ def test_an_estimate_grows_with_what_there_is_to_do() -> None:
     assert 0 < rough_seconds(small) < rough_seconds(planned("a", "rounds=30").config)
     assert rough_seconds(small) < rough_seconds(planned("a", "rollout.problems=320").config)
     assert rough_seconds(small) < rough_seconds(planned("a", "warm_up.tokens=9000000").config)
-    assert rough_seconds(small, 1) < rough_seconds(small)
+    assert rough_seconds(small, warm_up=False) < rough_seconds(small)
     assert threads(small) == 1
