@@ -1,4 +1,4 @@
-"""The command line: run, resume, sql, notes, export, report, import, info, measures, presets, schema."""
+"""The command line: one command each for playing, looking, asking, studying and handing on."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from analysis.studies.commands import study, sweep
 from arena import notes
 from arena.faults import nearest
 from arena.run_files import CONFIG, PICTURE
@@ -32,6 +33,7 @@ from arena.run_names import (
     slug,
 )
 from arena.settings import PRESETS, load, presets
+from arena.telling import plain_console
 from arena.telling import told as _told
 from culture.catalog import LakeError, connect
 
@@ -320,7 +322,7 @@ def presets_command() -> None:
             first = (PRESETS / f"{name}.yaml").read_text(encoding="utf-8").partition("\n")[0]
             rounds = load(name, [], RunConfig).rounds
             table.add_row(name, str(rounds), first.removeprefix("#").strip() if first[:1] == "#" else "")
-        _console().print(table)
+        plain_console().print(table)
 
 
 @app.command()
@@ -353,6 +355,8 @@ class _Told(typer.core.TyperGroup):
 
 
 app.add_typer(notes.app, name="notes", cls=_Told)
+app.command()(sweep)
+app.command()(study)
 
 
 # -- a run that is played ------------------------------------------------------------------------------
@@ -375,7 +379,7 @@ def _playing(folder: Path) -> Iterator[None]:
 def _play(run: Run) -> None:
     from arena.console import Board
 
-    console = _console()
+    console = plain_console()
     done, total = run.state.round + 1, run.config.rounds
     console.print(f"{run.folder}: rounds {done + 1} to {total}", markup=False, highlight=False)
     try:
@@ -387,7 +391,7 @@ def _play(run: Run) -> None:
 
 def _stopped(folder: Path) -> None:
     """After Ctrl-C: what there is, and how to go on."""
-    console = _console()
+    console = plain_console()
     if not (folder / CONFIG).exists():
         console.print("stopped before the run was begun; nothing was kept", highlight=False)
         return
@@ -423,7 +427,7 @@ def _summarise(folder: Path) -> None:
 
     with connect(folder) as connection:
         sections = summary(connection)
-    console = _console()
+    console = plain_console()
     print_sections(sections, console)
     if (folder / PICTURE).exists():
         console.print(f"\npicture: {folder / PICTURE}", markup=False, highlight=False, soft_wrap=True)
@@ -450,16 +454,10 @@ def _list_runs(runs: Path) -> None:
             table.add_row(name, str(done), planned, "-" if seed is None else str(seed), shares)
         except (LakeError, duckdb.Error) as error:
             table.add_row(name, "?", planned, "?", Text(f"unreadable: {error}", overflow="ellipsis"))
-    _console().print(table)
+    plain_console().print(table)
 
 
 # -- the console ----------------------------------------------------------------------------------------
-def _console() -> Console:
-    # Made anew each time: the streams may have been replaced since. What is piped is not wrapped.
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=10_000)
-
-
 def _quiet() -> None:
     """No bars and notices of libraries between the lines of the display."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

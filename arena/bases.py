@@ -132,6 +132,16 @@ def _modules(config: RunConfig) -> list[tuple[str, str]]:
     return []
 
 
+def needed_gib(config: RunConfig) -> float:
+    """Memory of engines and learners of the policies that are not spark's, in GiB. Raises ModelError."""
+    places = {
+        name: _checked(config, name, None)
+        for name, policy in config.policies.items()
+        if policy.server is None and policy.base != "spark"
+    }
+    return _needed_gib(config, places)
+
+
 def _needed_gib(config: RunConfig, places: dict[str, Path]) -> float:
     """Memory of all engines and learners of the policies whose models are in ``places``, in GiB."""
     engine, learner, total = config.engine, config.learner, 0.0

@@ -7,11 +7,8 @@ gives its work to the new one; what keeps failing comes back as :class:`Failed` 
 
 from __future__ import annotations
 
-import logging
 import math
 import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +19,7 @@ from agents.config import EngineConfig
 from agents.engines.base import Completion, Request, Sampling
 from agents.learning.learner import Learned
 from agents.learning.parallel import CPUS
+from arena import ray_start
 from arena.config import RunConfig
 from arena.envs import Episode
 from arena.librarian import Librarian, Reading, Shelved
@@ -228,56 +226,19 @@ def _gpus(config: RunConfig, total: float) -> tuple[float, float]:
     return share, share
 
 
-@contextmanager
-def _unobtrusive() -> Iterator[None]:
-    """Start Ray without its notice on the console, and without its handler of SIGTERM.
-
-    Ray turns token authentication on for a cluster that it starts and says so; only the saying is muted.
-    Its handler would end this process before the log is let go of.
-    """
-    logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
-    if threading.current_thread() is not threading.main_thread():
-        yield  # handlers belong to the main thread: Ray sets none here
-        return
-    handler = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, handler)
-
-
 class RayCluster(Cluster):
     """A cluster whose workers are Ray actors; it leaves a Ray that it did not start running."""
 
     def __init__(self, folder: Path, config: RunConfig) -> None:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        # Ray lowers the priority of its workers, which here are the whole job
-        os.environ.setdefault("RAY_worker_niceness", "0")
-        if config.engine.kind == "spark":
-            # A learner's second thread that spins while it waits takes the core from everything else.
-            # Larger models, whose engines and learners take turns, lose more by waking a thread each time.
-            os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        else:
-            # oneDNN keeps what it made for 1,024 shapes of product, which with batches of every length is
-            # more than a GiB a process; so many serve as fast
-            os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
+        ray_start.environment(spark=config.engine.kind == "spark")
         import ray
 
         c = config.cluster
         self._ray: Any = ray
         self._started = not ray.is_initialized()
         if self._started:
-            with _unobtrusive():
-                ray.init(
-                    address=c.address,
-                    # actors beyond the CPUs would wait for ever, and the run with them
-                    num_cpus=None if c.address else max(4, os.cpu_count() or 1, math.ceil(_cpus(config))),
-                    include_dashboard=False,
-                    logging_level=logging.ERROR,
-                    log_to_driver=False,
-                    configure_logging=False,
-                    namespace="ludus",
-                )
+            # actors beyond the CPUs would wait for ever, and the run with them
+            ray_start.start(c.address, max(4, os.cpu_count() or 1, math.ceil(_cpus(config))))
         noticed: list[str] = []
 
         def pool(cls: type, *args: Any, count: int = 1, cpus: float, **more: Any) -> RayPool:

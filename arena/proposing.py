@@ -174,7 +174,7 @@ def _rejection(
 
 def pay(play: Play, attempts: Sequence[Attempt]) -> None:
     """Pay proposers, now that their problems were attempted, and tell the strategy what happened."""
-    strategy, invalid = play.state.strategy, play.config.curriculum.invalid_payment
+    strategy, config = play.state.strategy, play.config.curriculum
     admitted = [p for p in play.rows.problems if p.status == "admitted"]
     strategy.observe(admitted, attempts)
     payments: Sequence[float] = strategy.pay(tally(admitted, attempts)).tolist() if admitted else []
@@ -186,6 +186,8 @@ def pay(play: Play, attempts: Sequence[Attempt]) -> None:
             return value if value == value else None  # NaN: too few attempts to tell
         if problem.failure_source == "infrastructure":
             return None
-        return invalid if problem.failure_source == "proposer" else 0.0
+        if problem.reason == "duplicate":
+            return config.duplicate_payment
+        return config.invalid_payment if problem.failure_source == "proposer" else 0.0
 
     play.rows.problems = [replace(p, payment=payment(p)) for p in play.rows.problems]

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import duckdb
 import typer
+from rich.console import Console
 
 from arena.faults import ConfigError
+from arena.ray_start import NotStarted
 from arena.run_names import Wrong, named
 from culture.catalog import LakeError
 
@@ -49,6 +51,8 @@ def _explained(error: Exception, folder: Path | None) -> tuple[str, int] | None:
     if isinstance(error, OSError):
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         return f"{error}; {'make room on the disk' if full else 'mend what it names'}, then try again", 1
+    if isinstance(error, NotStarted):
+        return str(error), 1
     if _is_run_error(error):
         return str(error), 1
     if folder is None:
@@ -66,3 +70,9 @@ def _is_run_error(error: Exception) -> bool:
     from arena.run import RunError
 
     return isinstance(error, RunError | CheckpointError)
+
+
+def plain_console() -> Console:
+    """A console for the streams as they are now; what is piped is not wrapped."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=10_000)

@@ -29,11 +29,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 import culture
+from analysis.statistics import t_interval
 from arena.config import RunConfig
 from arena.round import Progress
 from arena.run import Run
 from arena.settings import load
-from benchmarks.playing import interval, over_seeds
+from benchmarks.playing import interval
 from curricula import registered
 
 BASELINE = "uniform"
@@ -231,11 +232,11 @@ def draw(
 
 def _points(axes: Axes, order: list[str], values: dict[str, list[float]], title: str) -> None:
     for row, name in enumerate(order):
-        mean, low, high = over_seeds(values[name])
+        mean = t_interval(values[name])
         axes.plot(values[name], [row] * len(values[name]), "|", color="#999999")
-        if not math.isnan(low):
-            axes.plot([low, high], [row, row], "-", color="#0072B2")
-        axes.plot(mean, row, "o", color="#0072B2")
+        if mean.low is not None and mean.high is not None:
+            axes.plot([mean.low, mean.high], [row, row], "-", color="#0072B2")
+        axes.plot(mean.value, row, "o", color="#0072B2")
     axes.set_yticks(range(len(order)), order)
     axes.invert_yaxis()
     axes.set_xlabel(title)

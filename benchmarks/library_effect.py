@@ -1,13 +1,11 @@
-"""Does the library help? Attempts that read it against those that read nothing, and against placebos.
+"""Does the library help SmolLM2? Attempts that read it against those that read nothing, and placebos.
 
-    python -m benchmarks.library_effect smollm2|craft [--seeds 3] [--first 0] [--jobs 1] [--report]
+    python -m benchmarks.library_effect [--seeds 3] [--first 0] [--jobs 1] [--report]
 
-``smollm2``: SmolLM2-135M-Instruct before any training, on the bottom rung of arithmetic and transforms,
-with up to six notes out of a library that begins with worked examples of the same families.
-Nothing is trained after version 0, so all that differs between arms is what lies in the prompt.
-
-``craft``: the preset of that name, spark in worlds that only trying and reading tell about, with a library
-that begins empty.
+SmolLM2-135M-Instruct before any training, on the bottom rung of arithmetic and transforms, with up to six
+notes out of a library that begins with worked examples of the same families. Nothing is trained after
+version 0, so all that differs between arms is what lies in the prompt. The same for spark in worlds that
+only trying and reading tell about is the study `culture-effect`.
 
 For each seed: the difference of success by intention to treat, errors clustered by problem. Over seeds: the
 mean of those with Student's t at 95% (the seeds are a sample), and with the errors within runs alone (the
@@ -21,37 +19,33 @@ import math
 from pathlib import Path
 
 import culture
+from analysis.studies.playing import play
 from arena.domains import make_domain
 from arena.domains.base import Rejected
+from arena.grid import configured
 from arena.held_out import HeldOut
+from arena.many import Planned
 from arena.sandbox import Sandbox
-from benchmarks.playing import Planned, over_seeds, play
+from arena.telling import plain_console
+from benchmarks.playing import interval
 from culture.effect import CONTRASTS, Effect, culture_effect
 from culture.seeds import generator
 
 EXAMPLES = {"arithmetic": (80, 6.0), "transforms": (80, 16.0)}
 """How many a library begins with, and up to which difficulty."""
-ARMS = "rollout.arms={library: 0.34, none: 0.33, placebo: 0.33}"
-STUDIES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
-    "smollm2": (
-        "smollm2",
-        ("arithmetic", "transforms"),
-        (
-            ARMS,
-            "rounds=2",
-            "rollout.notes=6",
-            "rollout.problems=64",
-            "rollout.attempts=3",
-            "rollout.notes_written=48",
-            "rollout.hard_below=1.0",
-            "learner.every=1000",
-            "engine.context=2048",
-            "engine.prompt_chars=1500",
-            "evaluation.every=100",
-        ),
-    ),
-    "craft": ("craft", ("craft",), ("cluster.local=true",)),
-}  # fmt: skip
+SETS = (
+    "rollout.arms={library: 0.34, none: 0.33, placebo: 0.33}",
+    "rounds=2",
+    "rollout.notes=6",
+    "rollout.problems=64",
+    "rollout.attempts=3",
+    "rollout.notes_written=48",
+    "rollout.hard_below=1.0",
+    "learner.every=1000",
+    "engine.context=2048",
+    "engine.prompt_chars=1500",
+    "evaluation.every=100",
+)
 
 
 def write_examples(folder: Path) -> Path:
@@ -88,13 +82,13 @@ def line(effect: Effect) -> str:
     )
 
 
-def report(study: str, runs: Path, seeds: range) -> None:
+def report(runs: Path, seeds: range) -> None:
     """Print every seed's effects and those over seeds, by domain."""
-    for domain in STUDIES[study][1]:
+    for domain in EXAMPLES:
         print(f"\n{domain}")
         found: dict[tuple[str, str], list[Effect]] = {}
         for seed in seeds:
-            folder = runs / f"{study}-{seed}"
+            folder = runs / f"smollm2-{seed}"
             if not (folder / "run.yaml").exists():
                 continue
             with culture.connect(folder) as log:
@@ -106,9 +100,9 @@ def report(study: str, runs: Path, seeds: range) -> None:
         for contrast in CONTRASTS:
             effects = found.get(contrast, [])
             if effects:
-                mean, low, high = over_seeds([e.difference for e in effects])
-                text = f"  over {len(effects)} seeds, {contrast[0]} - {contrast[1]}: {mean:+.3f}"
-                text += f", t [{low:+.3f}, {high:+.3f}]"
+                mean = sum(e.difference for e in effects) / len(effects)
+                text = f"  over {len(effects)} seeds, {contrast[0]} - {contrast[1]}, t: "
+                text += interval([e.difference for e in effects], "+.3f")
                 if all(e.standard_error is not None for e in effects):
                     error = math.sqrt(sum((e.standard_error or 0.0) ** 2 for e in effects)) / len(effects)
                     text += f", within runs [{mean - 1.96 * error:+.3f}, {mean + 1.96 * error:+.3f}]"
@@ -117,22 +111,19 @@ def report(study: str, runs: Path, seeds: range) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("study", choices=sorted(STUDIES))
     parser.add_argument("--runs", type=Path, default=Path("runs/library-effect"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--report", action="store_true")
     options = parser.parse_args()
-    preset, _, overrides = STUDIES[options.study]
     seeds = range(options.first, options.first + options.seeds)
     if not options.report:
-        if options.study == "smollm2":
-            examples = write_examples(options.runs / "examples")
-            overrides = (*overrides, f"library.seed_from={examples.absolute()}")
-        planned = [Planned(f"{options.study}-{s}", preset, s, overrides) for s in seeds]
-        play(planned, options.runs, options.jobs)
-    report(options.study, options.runs, seeds)
+        examples = write_examples(options.runs / "examples")
+        sets = [*SETS, f"library.seed_from={examples.absolute()}"]
+        planned = [Planned(f"smollm2-{s}", configured("smollm2", sets, s)) for s in seeds]
+        play(planned, options.runs, options.jobs, plain_console())
+    report(options.runs, seeds)
 
 
 if __name__ == "__main__":

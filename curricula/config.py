@@ -112,7 +112,11 @@ class CurriculumConfig(Section):
     settings: dict[str, JsonValue] = Field(default_factory=dict)
     """Settings of a strategy that is not shipped; its class checks them."""
     invalid_payment: float = -1.0
-    """Payment to a proposer for a proposal that is no problem (AZR pays -1)."""
+    """Payment to a proposer for a proposal that is no problem (AZR pays -1). Above 0, what is no problem is
+    imitated too where proposers are taught by ``answer_key``. No unit."""
+    duplicate_payment: float = 0.0
+    """Payment for a proposal that is a problem which is known already; it is not attempted again. Above 0
+    it is imitated too, as above. No unit."""
 
     def used(self) -> dict[str, str]:
         """Names of the strategies of this configuration, each with the key that names it."""

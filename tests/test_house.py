@@ -21,6 +21,8 @@ ALLOWED = {
     "culture": {"culture"},
     "analysis": {"analysis", "curricula", "culture"},
 }
+STUDIES = Path("analysis/studies")
+"""The one part of analysis that plays runs, and so may import what does."""
 LONGEST = 500
 
 
@@ -54,6 +56,21 @@ def test_imports_run_downwards(package: str) -> None:
         for path in sources(package)
         for line, name in imported(path)
         if name in ALLOWED and name not in ALLOWED[package]
+        if not (name == "arena" and path.is_relative_to(ROOT / STUDIES))
+    ]
+    assert wrong == []
+
+
+def test_what_reads_logs_needs_no_studies() -> None:
+    """The rest of analysis, and of the arena, does not come to play runs by way of the studies."""
+    wrong = [
+        f"{path.relative_to(ROOT)} imports the studies"
+        for package in ALLOWED
+        for path in sources(package)
+        if package != "run_arena" and not path.is_relative_to(ROOT / STUDIES)
+        if re.search(
+            r"^\s*(from|import) analysis[. ]studies", path.read_text(encoding="utf-8"), re.MULTILINE
+        )
     ]
     assert wrong == []
 

@@ -1,0 +1,290 @@
+"""Many runs, each a task of Ray in one process; what is finished is skipped, what is begun gone on with.
+
+Beside a run's folder NAME lie NAME.log, what it printed, and NAME.json, where it is: so whoever calls
+again, or looks on, knows. What counts as played is what the run's own log has committed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from arena import ray_start
+from arena.config import RunConfig
+from arena.run_files import CONFIG
+from arena.run_names import Wrong, config_tree
+from culture.catalog import LakeError, connect
+
+_SPARK_GIB = 1.5
+"""Memory of one process that plays a run of spark, in GiB: 1.0 was measured for the preset ``spark``."""
+_SPARED_GIB = 1.0
+"""Memory that is left to everything else, in GiB."""
+_EVERY = 1.0
+"""How often it is looked after the runs, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A run to be played."""
+
+    name: str
+    """Of its folder."""
+    config: RunConfig
+    """With ``cluster.local``."""
+
+
+State = Literal["waiting", "playing", "finished", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a run is."""
+
+    state: State
+    rounds: int
+    """Committed."""
+    of: int
+    """Planned."""
+    phase: str = ""
+    """What it does before its first round."""
+    seconds: float = 0.0
+    """In rounds that are committed, summed over all times that it was played."""
+    error: str = ""
+    """Why it failed, in a line."""
+
+
+def standing(folder: Path, planned: Planned) -> Standing:
+    """Where a run is by its log; one that nobody plays is waiting. Its last failure is kept."""
+    of = planned.config.rounds
+    if not (folder / CONFIG).exists():
+        rounds, seconds = 0, 0.0
+    else:
+        try:
+            with connect(folder) as log:
+                row = log.execute("SELECT count(*), coalesce(sum(seconds), 0) FROM rounds").fetchone()
+            assert row is not None
+            rounds, seconds = int(row[0]), float(row[1])
+        except LakeError:  # killed while it was being made
+            rounds, seconds = 0, 0.0
+    if rounds >= of:
+        return Standing("finished", rounds, of, seconds=seconds)
+    told = _told(folder)
+    failed = told is not None and told.state == "failed"
+    error = told.error if failed and told is not None else ""
+    return Standing("failed" if failed else "waiting", rounds, of, seconds=seconds, error=error)
+
+
+def check(runs: Path, planned: Sequence[Planned]) -> None:
+    """Raises Wrong where a folder holds another run than the one that is planned in it."""
+    for run in planned:
+        folder = runs / run.name
+        if not (folder / CONFIG).exists():
+            if folder.is_dir() and any(p.name != f"{CONFIG}.partial" for p in folder.iterdir()):
+                raise Wrong(f"expected a run or nothing in {folder}, got other files; write another --name")
+            continue
+        tree = config_tree(folder)
+        tree.pop("versions", None)
+        try:
+            same = RunConfig.model_validate(tree) == run.config
+        except ValidationError:
+            same = False
+        if not same:
+            raise Wrong(
+                f"expected {folder} to be the run that is to be played, got one with other settings; "
+                "write another --name, or call with the settings that it was begun with"
+            )
+
+
+def memory_gib(config: RunConfig) -> float:
+    """What a process that plays the run needs, in GiB."""
+    if all(policy.base == "spark" for policy in config.policies.values()):
+        return _SPARK_GIB
+    from arena.bases import needed_gib
+
+    return _SPARK_GIB + needed_gib(config)
+
+
+def threads(config: RunConfig) -> int:
+    """Cores that a run keeps busy in one process."""
+    return max(config.engine.threads, config.learner.threads)
+
+
+def jobs_at_once(planned: Sequence[Planned], limit: int | None) -> int:
+    """Runs that the machine's cores, memory and GPUs let play at once, ``limit`` at most, one at least."""
+    if not planned:
+        return 1
+    from agents.models import host_gib
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    configs = {id(p.config): p.config for p in planned}.values()
+    by_cores = cores // max(threads(c) for c in configs)
+    by_memory = int((host_gib() - _SPARED_GIB) // max(memory_gib(c) for c in configs))
+    most = min(by_cores, by_memory, len(planned))
+    if _gpus(planned):
+        most = min(most, _gpus(planned))
+    return max(1, most if limit is None else min(limit, most))
+
+
+def _gpus(planned: Sequence[Planned]) -> int:
+    if all(p.config.engine.kind == "spark" for p in planned):
+        return 0
+    import torch
+
+    return torch.cuda.device_count()
+
+
+class Tasks:
+    """Plays runs, ``jobs`` at a time, in the order of ``planned``; a context manager around Ray.
+
+    Runs that would warm up the same models do not begin together where others can go first: the second
+    finds them in the cache.
+    """
+
+    def __init__(self, planned: Sequence[Planned], runs: Path, jobs: int) -> None:
+        self.planned, self.runs, self.jobs = list(planned), runs, jobs
+        self.standings = {p.name: standing(runs / p.name, p) for p in planned}
+        """Where each run is, by name."""
+        self._waiting = [p for p in planned if self.standings[p.name].state != "finished"]
+        self._running: dict[Any, Planned] = {}
+
+    def play(self, watch: Any = None) -> None:
+        """Play what is left, and call ``watch(self)`` after every look. A run that fails stops no other."""
+        if not self._waiting:
+            return
+        self.runs.mkdir(parents=True, exist_ok=True)
+        spark = all(p.config.engine.kind == "spark" for p in self.planned)
+        ray_start.environment(spark=spark)
+        import ray
+
+        ray_start.start(None, max(threads(p.config) for p in self.planned) * self.jobs)
+        gpus = 1 if _gpus(self.planned) else 0
+        task = ray.remote(max_retries=0)(_play)
+        try:
+            while self._waiting or self._running:
+                while self._waiting and len(self._running) < self.jobs:
+                    run = self._next()
+                    options: dict[str, Any] = {"num_cpus": threads(run.config), "num_gpus": gpus}
+                    if run.config.engine.kind == "vllm":
+                        # Ray gives a process as many OpenMP threads as it reserves CPUs
+                        number = str(run.config.engine.threads)
+                        options["runtime_env"] = {"env_vars": {"OMP_NUM_THREADS": number}}
+                    folder = (self.runs / run.name).absolute()
+                    self._set(run, "playing", "starting", error="")
+                    ref = task.options(**options).remote(str(folder), run.config.model_dump(mode="json"))
+                    self._running[ref] = run
+                ready, _ = ray.wait(list(self._running), num_returns=1, timeout=_EVERY)
+                for ref in ready:
+                    self._ended(ref, self._running.pop(ref))
+                for run in self._running.values():
+                    told = _told(self.runs / run.name)
+                    if told is not None and told.state == "playing":
+                        self.standings[run.name] = told
+                if watch is not None:
+                    watch(self)
+        finally:
+            ray.shutdown()
+
+    def _next(self) -> Planned:
+        beginning = [
+            run.config
+            for run in self._running.values()
+            if not self.standings[run.name].rounds and self.standings[run.name].state == "playing"
+        ]
+        for at, run in enumerate(self._waiting):
+            if not any(warmed_alike(run.config, other) for other in beginning):
+                return self._waiting.pop(at)
+        return self._waiting.pop(0)
+
+    def _ended(self, ref: Any, run: Planned) -> None:
+        import ray
+
+        try:
+            error = ray.get(ref)
+        except ray.exceptions.RayError as lost:  # its process died
+            error = str(lost).strip().partition("\n")[0]
+        if error:
+            self._set(run, "failed", error=error)
+            _tell(self.runs / run.name, self.standings[run.name])
+        else:
+            self.standings[run.name] = standing(self.runs / run.name, run)
+
+    def _set(self, run: Planned, state: State, phase: str = "", *, error: str) -> None:
+        before = self.standings[run.name]
+        self.standings[run.name] = replace(before, state=state, phase=phase, error=error)
+        if state == "playing":
+            _tell(self.runs / run.name, self.standings[run.name])
+
+
+def warmed_alike(one: RunConfig, other: RunConfig) -> bool:
+    """Whether two runs begin with the same warm-up, as far as the settings that are usually varied tell."""
+    return (one.seed, one.warm_up, one.domains) == (other.seed, other.warm_up, other.domains)
+
+
+def _status(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.json")
+
+
+def _tell(folder: Path, found: Standing) -> None:
+    """Write where a run is; whole or not at all."""
+    path = _status(folder)
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(asdict(found)), encoding="utf-8")
+    partial.replace(path)
+
+
+def _told(folder: Path) -> Standing | None:
+    try:
+        return Standing(**json.loads(_status(folder).read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def _play(where: str, tree: dict[str, Any]) -> str:
+    """Play a run, or what is left of it, in a process of Ray's; why it failed, or nothing."""
+    folder = Path(where)
+    with folder.with_name(f"{folder.name}.log").open("a", encoding="utf-8") as file:
+        try:
+            _played(folder, tree, file)
+        except Exception as error:  # it is recorded, and the other runs go on
+            traceback.print_exc(file=file)
+            return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+    return ""
+
+
+def _played(folder: Path, tree: dict[str, Any], file: Any) -> None:
+    from rich.console import Console
+
+    from arena.console import Board
+    from arena.round import Progress
+    from arena.run import Run
+
+    config = RunConfig.model_validate(tree)
+    run = Run.open(folder) if (folder / CONFIG).exists() else Run.create(folder, config)
+    # line by line, since others read it meanwhile
+    console = Console(file=file, width=10_000)
+    before = standing(folder, Planned(folder.name, config)).seconds
+    started = time.monotonic()
+    try:
+        with Board(run, console) as board:
+
+            def watch(progress: Progress) -> None:
+                board(progress)
+                file.flush()
+                first = progress.phase.startswith("warm-up")
+                if first or progress.phase == "committed":
+                    rounds = 0 if first else progress.round + 1
+                    seconds = before + time.monotonic() - started
+                    phase = progress.phase if first else ""
+                    _tell(folder, Standing("playing", rounds, config.rounds, phase, seconds))
+
+            run.play(watch)
+    finally:
+        run.close()

@@ -1,0 +1,144 @@
+"""The command `sweep`: refusals, a sweep with a run that fails, and one that is killed and called again."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from analysis.identical import differences
+from analysis.studies.playing import Board
+from arena.grid import cells, runs_of
+from arena.many import Tasks
+from culture import connect
+from run_arena import app
+from tests.arena.test_many import begun
+
+ROOT = Path(__file__).parents[3]
+SETS = ["domains=[transforms]", "rollout.problems=8", "evaluation.per_cell=1", "warm_up.tokens=20000"]
+GRID = ["tiny", "--vary", "curriculum.strategy=uniform,ladder", "--seeds", "2", "--rounds", "2"]
+SMALL = [*GRID, *[part for setting in SETS for part in ("--set", setting)]]
+
+
+def ludus(*arguments: str, runs: Path) -> Result:
+    return CliRunner().invoke(app, ["sweep", *arguments, "--runs", str(runs)])
+
+
+def planned(runs: Path) -> Path:
+    """The folder of the sweep with all but one of its runs finished."""
+    folder = runs / "sweep-tiny"
+    folder.mkdir()
+    plan = runs_of("tiny", cells([GRID[2]]), [0, 1], [*SETS, "rounds=2"])
+    for number, run in enumerate(plan):
+        begun(folder, run, 1 if number == 3 else 2)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["tiny"], "write --vary KEY=VALUE"),
+        (["tinny", "--vary", "rollout.notes=1,2"], "write 'tiny' instead"),
+        (["tiny", "--vary", "rollout.notes=1,many"], "(with rollout.notes=many)"),
+        (["tiny", "--vary", "rollout.nots=1,2"], "write 'notes' instead"),
+        (["tiny", "--vary", "rollout.notes=1,2", "--set", "rounds=0"], "rounds"),
+        (["tiny", "--vary", "rollout.notes=1,2", "--name", "a b"], "write 'a-b'"),
+        (["tiny", "--vary", "rollout.notes=1,2", "--report-only"], "expected a finished run"),
+    ],
+)
+def test_bad_input_starts_nothing(arguments: list[str], told: str, tmp_path: Path) -> None:
+    result = ludus(*arguments, runs=tmp_path)
+    assert result.exit_code == 2, result.output
+    assert told in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_report_only(tmp_path: Path) -> None:
+    folder = planned(tmp_path)
+    result = ludus(*SMALL, "--report-only", "--measure", "frontier", runs=tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "1 of 4 runs are not finished and not counted" in result.stdout
+    assert "held-out anchors solved at the end" in result.stdout and "\nfrontier\n" in result.stdout
+    rows = list(csv.DictReader((folder / "cells.csv").open()))
+    assert [(r["condition"], r["score"], r["runs"]) for r in rows] == [
+        ("curriculum.strategy=uniform", "held_out", "2"),
+        ("curriculum.strategy=ladder", "held_out", "1"),
+        ("curriculum.strategy=uniform", "frontier", "2"),
+        ("curriculum.strategy=ladder", "frontier", "1"),
+    ]
+    assert float(rows[0]["mean"]) == pytest.approx(0.7)
+    assert len(json.loads((folder / "cells.json").read_text())) == 4
+    assert len(list(csv.DictReader((folder / "runs.csv").open()))) == 6
+    wrong = ludus(*SMALL, "--report-only", "--measure", "fronteer", runs=tmp_path)
+    assert wrong.exit_code == 2 and "write 'frontier' instead" in wrong.stderr
+
+
+def test_how_long_it_will_take(tmp_path: Path) -> None:
+    folder = planned(tmp_path)
+    plan = runs_of("tiny", cells([GRID[2]]), [0, 1], [*SETS, "rounds=2"])
+    from arena.telling import plain_console
+
+    text = Board(Tasks(plan, folder, 1), plain_console()).opening()
+    assert "4 runs in" in text and "3 of them finished; 1 at once" in text
+    assert "by the rounds played so far" in text
+
+
+@pytest.mark.ray
+def test_a_run_that_fails_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUDUS_CACHE", str(tmp_path / "cache"))
+    one = [*SMALL, "--seeds", "1", "--rounds", "1"]
+    plan = runs_of("tiny", cells([GRID[2]]), [0], [*SETS, "rounds=1"])
+    folder = tmp_path / "sweep-tiny"
+    folder.mkdir()
+    broken = begun(folder, plan[0], 1)
+    (broken / "batches").mkdir()
+    (broken / "batches" / "b.parquet").write_text("")
+    (broken / "catalog.sqlite").write_text("no catalog")
+    result = ludus(*one, runs=tmp_path)
+    assert result.exit_code == 1, result.output
+    assert "strategy-uniform-seed0 failed after 0 rounds: LakeError" in result.stdout
+    assert "strategy-ladder-seed0: finished, 1 rounds" in result.stdout
+    assert json.loads((folder / "strategy-uniform-seed0.json").read_text())["state"] == "failed"
+    assert "Traceback" in (folder / "strategy-uniform-seed0.log").read_text()
+    assert "round 1/1" in (folder / "strategy-ladder-seed0.log").read_text()
+    with connect(folder / "strategy-ladder-seed0") as log:
+        assert log.execute("SELECT count(*) FROM rounds").fetchone() == (1,)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_killed_and_called_again(tmp_path: Path) -> None:
+    """The runs come out as those of a sweep that was never killed; finished ones are not played again."""
+    environment = {**os.environ, "LUDUS_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)}
+    base = [sys.executable, "-m", "run_arena", "sweep", *SMALL, "--jobs", "1", "--rounds", "4"]
+
+    def start(runs: str) -> subprocess.Popen[str]:
+        command = [*base, "--runs", str(tmp_path / runs)]
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+    assert start("whole").communicate(timeout=280)[1] is None
+    killed = start("killed")
+    folder = tmp_path / "killed" / "sweep-tiny"
+    second = folder / "strategy-ladder-seed0.log"
+    deadline = time.monotonic() + 200
+    while not (second.exists() and "round 1/4" in second.read_text()):
+        assert time.monotonic() < deadline and killed.poll() is None
+        time.sleep(0.1)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    again = start("killed")
+    out, _ = again.communicate(timeout=280)
+    assert again.returncode == 0, out
+    assert "4 runs in" in out and "1 of them finished" in out
+    names = sorted(path.parent.name for path in folder.glob("*/run.yaml"))
+    assert len(names) == 4
+    for name in names:
+        assert differences(tmp_path / "whole" / "sweep-tiny" / name, folder / name) == []
