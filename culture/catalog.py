@@ -211,13 +211,16 @@ def _has_tables(connection: duckdb.DuckDBPyConnection) -> bool:
     return found.fetchone() != (0,)
 
 
-def connect(run: str | Path, *, at: int | None = None) -> duckdb.DuckDBPyConnection:
+def connect(
+    run: str | Path, *, at: int | None = None, memory: str | None = None
+) -> duckdb.DuckDBPyConnection:
     """A read-only connection to the log of a run, finished or going on.
 
     ``run`` is the run's folder; where the log is follows from its ``run.yaml``. Tables are at hand by bare
     name, and so is the macro ``library_at(ROUND)``; each query sees all rounds committed so far, and times
     are in UTC. With ``at`` all tables are as they were at that version. Outside the log no file can be read
-    or written.
+    or written. ``memory``: the most that queries may take together, as in ``1GiB``; by default four fifths
+    of the machine's.
 
     Raises LakeError where there is no log, it is damaged, or ``at`` is no version of it; LakeUnmade, which
     is one, where it is only being made.
@@ -235,6 +238,8 @@ def connect(run: str | Path, *, at: int | None = None) -> duckdb.DuckDBPyConnect
         connection.execute(MACROS.read_text(encoding="utf-8"))
         connection.execute(f"SET allowed_directories = [{quoted(where.data)}]")
         connection.execute("SET enable_external_access = false")
+        if memory is not None:
+            connection.execute(f"SET memory_limit = {quoted(memory)}")
         # Else a bare name could be a Python variable of the caller's.
         connection.execute("SET python_enable_replacements = false")
         connection.execute("SET lock_configuration = true")
