@@ -9,6 +9,18 @@ from scipy import stats
 
 START = -1
 """The round that evaluations of version 0 are put at: it had learned nothing yet."""
+SCORES = f"""\
+SELECT CASE WHEN policy_version LIKE '%@0' AND round = 0 THEN {START} ELSE round END AS evaluated,
+    split_part(policy_version, '@', 1) AS policy, domain,
+    count(*) FILTER (correct) AS correct, count(*) AS anchors
+FROM evaluations GROUP BY ALL ORDER BY domain, policy, evaluated"""
+"""What :func:`scores` asks."""
+DIFFICULTIES = """\
+SELECT round, domain, avg(difficulty) AS mean, quantile_cont(difficulty, 0.1) AS low,
+    quantile_cont(difficulty, 0.9) AS high, count(*) AS problems
+FROM problems WHERE status = 'admitted' AND difficulty IS NOT NULL
+GROUP BY ALL ORDER BY domain, round"""
+"""What :func:`difficulties` asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +53,7 @@ def wilson(right: int, n: int) -> tuple[float, float]:
 
 def scores(connection: duckdb.DuckDBPyConnection) -> list[Score]:
     """Every evaluation, by domain, policy and round."""
-    rows = connection.execute(
-        f"""
-        SELECT CASE WHEN policy_version LIKE '%@0' AND round = 0 THEN {START} ELSE round END AS evaluated,
-            split_part(policy_version, '@', 1) AS policy, domain, count(*) FILTER (correct), count(*)
-        FROM evaluations GROUP BY ALL ORDER BY domain, policy, evaluated
-        """
-    ).fetchall()
-    return [Score(*row) for row in rows]
+    return [Score(*row) for row in connection.execute(SCORES).fetchall()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +72,7 @@ class Difficulty:
 
 def difficulties(connection: duckdb.DuckDBPyConnection) -> list[Difficulty]:
     """By domain and round; rounds that admitted nothing of a domain are absent."""
-    rows = connection.execute(
-        """
-        SELECT round, domain, avg(difficulty), quantile_cont(difficulty, 0.1),
-            quantile_cont(difficulty, 0.9), count(*)
-        FROM problems WHERE status = 'admitted' AND difficulty IS NOT NULL
-        GROUP BY ALL ORDER BY domain, round
-        """
-    ).fetchall()
-    return [Difficulty(*row) for row in rows]
+    return [Difficulty(*row) for row in connection.execute(DIFFICULTIES).fetchall()]
 
 
 def measured(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, list[tuple[int, float]]]:

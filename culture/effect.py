@@ -7,6 +7,7 @@ read would compare different problems.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import get_args
 
@@ -73,11 +74,20 @@ def culture_effect(
         """,
         {"domain": domain, "first": first, "end": end},
     ).fetchall()
-    counts = {arm: {r[0]: (r[2], r[3], r[4]) for r in rows if r[1] == arm} for arm in _ARMS}
+    return contrasts(rows)
+
+
+def contrasts(counts: Iterable[tuple[str, Arm, int, int, int]]) -> list[Effect]:
+    """The effect of each of ``CONTRASTS`` by rows of problem, arm, attempts, right ones and those that read
+    something; several rows of one problem and arm are added up."""
+    by_arm: dict[Arm, _Counts] = {arm: {} for arm in _ARMS}
+    for problem, arm, *row in counts:
+        before = by_arm[arm].get(problem, (0, 0, 0))
+        by_arm[arm][problem] = (before[0] + row[0], before[1] + row[1], before[2] + row[2])
     return [
-        _effect(treatment, control, counts[treatment], counts[control])
+        _effect(treatment, control, by_arm[treatment], by_arm[control])
         for treatment, control in CONTRASTS
-        if counts[treatment] and counts[control]
+        if by_arm[treatment] and by_arm[control]
     ]
 
 

@@ -91,6 +91,19 @@ class AuthorshipAttributes(TypedDict):
 
 Digraph: TypeAlias = "nx.DiGraph[Node]"
 _ALL = 2**62
+CITED = """\
+SELECT r.note_id AS source, c.target_kind, c.target_id, min(r.round) AS first_round, count(*) AS citations
+FROM citations c JOIN revisions r USING (revision_id) WHERE r.round <= $last
+GROUP BY ALL ORDER BY ALL"""
+"""What :func:`citations` asks of notes."""
+READ = """\
+SELECT reader, note_id, count(DISTINCT attempt_id) AS attempts,
+    count(DISTINCT attempt_id) FILTER (arm = 'library') AS library,
+    count(DISTINCT attempt_id) FILTER (arm = 'placebo') AS placebo,
+    count(DISTINCT attempt_id) FILTER (arm = 'shuffled') AS shuffled,
+    min(reads.round) AS first_round, max(reads.round) AS last_round
+FROM reads SEMI JOIN notes USING (note_id) WHERE reads.round <= $last GROUP BY ALL ORDER BY ALL"""
+"""What :func:`readership` asks."""
 
 
 def citations(
@@ -104,15 +117,8 @@ def citations(
     _add_notes(graph, log, round)
     if by == "revision":
         _add_revisions(graph, log, round)
-    rows = log.execute(
-        f"""
-        SELECT {"r.note_id" if by == "note" else "r.revision_id"} AS source, c.target_kind, c.target_id,
-            min(r.round), count(*)
-        FROM citations c JOIN revisions r USING (revision_id) WHERE r.round <= ?
-        GROUP BY ALL ORDER BY ALL
-        """,
-        [_upto(round)],
-    ).fetchall()
+    asked = CITED if by == "note" else CITED.replace("r.note_id AS", "r.revision_id AS")
+    rows = log.execute(asked, {"last": _upto(round)}).fetchall()
     for source, kind, target, first, count in rows:
         said = CitationAttributes(round=first, citations=count)
         graph.add_edge(Node(by, source), Node(cast("NodeKind", kind), target), **said)
@@ -147,16 +153,7 @@ def readership(log: duckdb.DuckDBPyConnection, *, round: int | None = None) -> D
     graph: Digraph = nx.DiGraph()
     _add_agents(graph, log)
     _add_notes(graph, log, round)
-    rows = log.execute(
-        """
-        SELECT reader, note_id, count(DISTINCT attempt_id),
-            count(DISTINCT attempt_id) FILTER (arm = 'library'),
-            count(DISTINCT attempt_id) FILTER (arm = 'placebo'),
-            count(DISTINCT attempt_id) FILTER (arm = 'shuffled'), min(reads.round), max(reads.round)
-        FROM reads SEMI JOIN notes USING (note_id) WHERE reads.round <= ? GROUP BY ALL ORDER BY ALL
-        """,
-        [_upto(round)],
-    ).fetchall()
+    rows = log.execute(READ, {"last": _upto(round)}).fetchall()
     for reader, note, weight, library, placebo, shuffled, first, last in rows:
         read = ReadershipAttributes(
             weight=weight,

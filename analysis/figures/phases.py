@@ -1,0 +1,71 @@
+"""Where the time went, round by round."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from matplotlib.figure import FigureBase
+from matplotlib.ticker import MaxNLocator
+
+from analysis.figures.base import Log, NoData
+from analysis.figures.style import COLOURS, GREY, HATCHES, WIDE, plain
+
+NAME: Final = "phases"
+TITLE: Final = "Time by phase"
+CAPTION: Final = "Wall time of each round by phase; the first round includes the warm-up, if there is one."
+SIZE: Final = WIDE
+PHASES: Final = ("request", "propose", "attempt", "judge", "write", "learn", "sleep", "evaluate")
+SQL: Final = {
+    "seconds": f"""\
+SELECT round, {", ".join(f"{phase}_seconds" for phase in PHASES)},
+    greatest(0, seconds - ({" + ".join(f"{phase}_seconds" for phase in PHASES)})) AS other_seconds
+FROM rounds ORDER BY round"""
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseTimes:
+    """Seconds of each round."""
+
+    rounds: list[int]
+    seconds: dict[str, list[float]]
+    """By phase; ``other`` is what is in none of them."""
+
+
+def data(log: Log) -> PhaseTimes:
+    """Raises NoData before the first committed round."""
+    rows = log.execute(SQL["seconds"]).fetchall()
+    if not rows:
+        raise NoData("No round is committed yet.")
+    rounds, *columns = (list(column) for column in zip(*rows, strict=True))
+    return PhaseTimes(rounds, dict(zip((*PHASES, "other"), columns, strict=True)))
+
+
+def draw(data: PhaseTimes, figure: FigureBase) -> None:
+    """One panel of stacked bars; phases that took no time to speak of are left out of the legend."""
+    axes = figure.subplots()
+    below = np.zeros(len(data.rounds))
+    total = sum(sum(s) for s in data.seconds.values())
+    for at, (phase, seconds) in enumerate(data.seconds.items()):
+        heights = np.array(seconds, float)
+        share = heights.sum() / total if total else 0.0
+        axes.bar(
+            data.rounds,
+            heights,
+            bottom=below,
+            width=1.0 if len(data.rounds) > 40 else 0.85,
+            color=GREY if phase == "other" else COLOURS[at % len(COLOURS)],
+            hatch=HATCHES[at % len(HATCHES)],
+            edgecolor="white",
+            linewidth=0,
+            label=f"{phase} ({share:.1%})" if share >= 0.001 else None,
+        )
+        below += heights
+    plain(axes)
+    axes.set_xlabel("round")
+    axes.set_ylabel("seconds")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_ylim(0, max(below.max() * 1.3, 1e-9))
+    axes.legend(loc="upper center", ncols=4, fontsize=8.5, frameon=False)
