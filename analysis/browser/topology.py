@@ -17,7 +17,7 @@ CAPTION: Final = (
     "Agents by organisation, in colour and shape by what they act as; a line joins those who see each "
     "other's shelves."
 )
-SIZE: Final = (7.2, 5.4)
+SIZE: Final = (6.0, 5.6)
 MOST: Final = 60
 """Agents that are drawn one by one; of more, the organisations are drawn."""
 _NOW = """\
@@ -112,6 +112,6 @@ def draw(data: Ring, figure: FigureBase) -> None:
             fontsize=8.5 if len(data.nodes) <= 30 else 7,
             parse_math=False,
         )
-    axes.set_xlim(-1.6, 1.6)
-    axes.set_ylim(-1.6, 1.6)
+    axes.set_xlim(-1.5, 1.5)
+    axes.set_ylim(-1.45, 1.5)
     axes.legend(loc="upper left", fontsize=8.5, framealpha=0.9)
