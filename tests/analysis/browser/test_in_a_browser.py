@@ -138,7 +138,7 @@ class Page:
         return int(self.driver.execute_script(script))
 
     def clean(self) -> None:
-        """Nothing hostile ran, no error was logged, nobody else was asked anything, and all fits the width."""
+        """Nothing hostile ran, no error was logged, nobody else was asked anything, and all fits."""
         assert self.driver.execute_script("return window.hurt") is None
         outside = (
             "[...document.querySelectorAll('.ludus img')].filter(e => !e.src.startsWith('data:')).length"
