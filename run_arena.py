@@ -1,4 +1,4 @@
-"""The command line: run, resume, sql, notes, export, import, info, browse, presets, schema."""
+"""The command line: run, resume, sql, notes, export, report, import, info, browse, presets, schema."""
 
 from __future__ import annotations
 
@@ -240,6 +240,32 @@ def _check_choice(name: str, value: str, choices: list[str]) -> None:
         raise Wrong(
             f"expected {', '.join(choices[:-1])} or {choices[-1]} for {name}, got {value!r}{advice}"
         )
+
+
+@app.command()
+def report(
+    run: Annotated[list[str], typer.Argument(metavar="RUN...", help="A run, or several to compare.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write; by default report, or report-compared, in the first run's."),
+    ] = None,
+    runs: RunsFolder = RUNS,
+) -> None:
+    """A page about a run, or one that compares several, with pictures; it needs no other file."""
+    with _told():
+        from analysis.report.writing import write_report
+        from arena.config import RunConfig
+
+        folders = [find(name, runs) for name in run]
+        target = out or folders[0] / ("report" if len(folders) == 1 else "report-compared")
+        known = {name: load(name, [], RunConfig).model_dump(mode="json") for name in presets()}
+        try:
+            with _console().status("reading") as status:
+                lines = write_report(folders, target, known, status.update)
+        except ValueError as error:
+            raise Wrong(str(error)) from error
+        for line in lines:
+            typer.echo(line)
 
 
 @app.command("import")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import duckdb
 from rich.console import Console
@@ -31,8 +32,13 @@ class Section:
     lines: list[tuple[str, str]] = field(default_factory=list)
 
 
-def summary(connection: duckdb.DuckDBPyConnection) -> list[Section]:
-    """All there is to say; one section where no round is committed yet."""
+def summary(
+    connection: duckdb.DuckDBPyConnection, worth_by: Callable[[By], list[Worth]] | None = None
+) -> list[Section]:
+    """All there is to say; one section where no round is committed yet.
+
+    ``worth_by`` gives ``worths`` of the log where they are known already.
+    """
     head = _head(connection)
     if head.lines[-1] == NOTHING:
         return [head]
@@ -42,7 +48,7 @@ def summary(connection: duckdb.DuckDBPyConnection) -> list[Section]:
         *_emerged(connection),
         _proposals(connection),
         _library(connection),
-        *_worth(connection),
+        *_worth(connection, worth_by or partial(worths, connection)),
         _time(connection),
     ]
 
@@ -200,12 +206,12 @@ MOST = 3
 """Notes and authors that are named at either end of the list of their worth."""
 
 
-def _worth(connection: duckdb.DuckDBPyConnection) -> list[Section]:
+def _worth(connection: duckdb.DuckDBPyConnection, worth_by: Callable[[By], list[Worth]]) -> list[Section]:
     """What reading is worth by kind, author and note; no section where nothing can be told."""
     section = Section("What reading was worth, against reading nothing")
     by: tuple[By, ...] = ("shelf", "kind", "author", "note")
     for name in by:
-        known = [w for w in worths(connection, name) if w.low is not None]
+        known = [w for w in worth_by(name) if w.low is not None]
         ends = known if len(known) <= 2 * MOST else [*known[:MOST], *known[-MOST:]]
         section.lines += [(f"{name} {w.key}", worth_text(w, len(known))) for w in ends]
     doses = dose_response(connection)

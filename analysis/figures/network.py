@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal, cast
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,7 +14,14 @@ from matplotlib.lines import Line2D
 
 from analysis.figures.base import Log, NoData
 from analysis.figures.style import COLOURS, GREY, MAP
-from culture.graph import CITED, READ, citations, readership
+from culture.graph import (
+    CITED,
+    READ,
+    CitationAttributes,
+    ReadershipAttributes,
+    citations,
+    readership,
+)
 from culture.graph import Node as GraphNode
 
 NAME: Final = "network"
@@ -85,13 +92,16 @@ def data(log: Log) -> Network:
     by_note: Counter[str] = Counter()
     by_agent: Counter[str] = Counter()
     matrix: Counter[tuple[str, str]] = Counter()
-    for agent, note, weight in read.edges(data="weight"):
+    reads = [(a, b, cast("ReadershipAttributes", e)["weight"]) for a, b, e in read.edges(data=True)]
+    for agent, note, weight in reads:
         by_note[note.id] += weight
         by_agent[agent.id] += weight
         matrix[agent.id, read.nodes[note]["author"]] += weight
     among = [
         (a.id, b.id, n)
-        for a, b, n in cites.edges(data="citations")
+        for a, b, n in (
+            (a, b, cast("CitationAttributes", e)["citations"]) for a, b, e in cites.edges(data=True)
+        )
         if b.kind == "note" and "author" in cites.nodes[b]
     ]
     cited: Counter[str] = Counter()
@@ -101,11 +111,7 @@ def data(log: Log) -> Network:
     if not known:
         raise NoData("No note was read by an attempt or cited by a note yet.")
     chosen = set(known[:MOST])
-    edges = [
-        Edge(agent.id, note.id, "reads", weight)
-        for agent, note, weight in read.edges(data="weight")
-        if note.id in chosen
-    ]
+    edges = [Edge(agent.id, note.id, "reads", weight) for agent, note, weight in reads if note.id in chosen]
     edges += [Edge(a, b, "cites", n) for a, b, n in among if a in chosen and b in chosen]
     nodes = [
         Node(a, "agent", a, "", by_agent[a], 0)
@@ -166,7 +172,7 @@ def _network(axes: Axes, data: Network) -> None:
     most = max((n.reads for n in notes), default=1) or 1
     for n in data.nodes:
         x, y = at[n.kind, n.id]
-        look = {"s": 45, "marker": "s", "color": COLOURS[4], "edgecolor": "black"}
+        look: dict[str, Any] = {"s": 45, "marker": "s", "color": COLOURS[4], "edgecolor": "black"}
         if n.kind == "note":
             look = {"s": 8 + 60 * n.reads / most, "marker": "o", "color": COLOURS[0], "edgecolor": "white"}
         axes.scatter([x], [y], zorder=3, **look)

@@ -1,0 +1,1 @@
+"""Reports of one run and of several, as HTML pages that need nothing else."""
