@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +25,7 @@ from arena.run_names import (
     check_name,
     config_tree,
     find,
+    find_all,
     free_name,
     named,
     names,
@@ -135,8 +135,13 @@ def resume(
 
 @app.command()
 def sql(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Name of a run, or its folder.")],
-    query: Annotated[str, typer.Argument(help="One SELECT.")],
+    arguments: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN... [QUERY]",
+            help="Names of runs, folders, or patterns as 'sweep-*'; then one SELECT, or none for a prompt.",
+        ),
+    ],
     form: Annotated[str, typer.Option("--format", help="table, csv, json or parquet.")] = "table",
     at: Annotated[
         int | None, typer.Option(help="Version of the log to look at; the latest by default.")
@@ -144,31 +149,19 @@ def sql(
     out: Annotated[Path | None, typer.Option(help="File to write, instead of the console.")] = None,
     runs: RunsFolder = RUNS,
 ) -> None:
-    """Query a run's log, finished or going on. It can only be read."""
+    """Query the logs of runs, finished or going on; several have a column run. They can only be read."""
     with _told():
-        from analysis.tabular import rendered
-        from culture.queries import Refused, select
+        from analysis.asking import answer
+        from culture.queries import Refused
 
         _check_choice("--format", form, ["table", "csv", "json", "parquet"])
-        terminal = out is None and sys.stdout.isatty()
-        if form == "parquet" and terminal:
-            raise Wrong("expected a file for Parquet, got a terminal; write --out FILE, or pipe it")
-        folder = find(run, runs)
-        if at is not None:
-            _check_version(folder, at)
-        with connect(folder, at=at) as connection:
-            try:
-                table = select(connection, query)
-            except (Refused, duckdb.Error) as error:
-                raise Wrong(str(error)) from error
-        width = Console().width if terminal else None
-        data = rendered(table, cast("Format", form), width=width)
-        if out is not None:
-            out.write_bytes(data)
-            return
-        sys.stdout.flush()
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        folders, query, many = find_all(arguments, runs)
+        try:
+            failed = answer(folders, query, many=many, at=at, form=cast("Format", form), out=out)
+        except (Refused, duckdb.Error) as error:
+            raise Wrong(str(error)) from error
+        if failed:
+            raise typer.Exit(1)
 
 
 @app.command()
@@ -353,28 +346,23 @@ def presets_command() -> None:
 
 @app.command()
 def schema(
-    table: Annotated[str | None, typer.Argument(metavar="[TABLE]", help="One table; without, all.")] = None,
+    table: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="One table, view or macro; without, all.")
+    ] = None,
 ) -> None:
-    """Tables of the log, their columns, types and comments."""
+    """Tables, views and macros that can be asked: their columns, types and comments."""
     with _told():
-        from culture.columns import SCHEMA, declared
+        from analysis.asking import askable, described
 
-        if table is not None and table not in declared():
-            near = nearest(table, declared())
+        known = askable()
+        if table is not None and table not in known:
+            near = nearest(table, known)
             advice = f"write {near!r} instead" if near else "write one of these"
-            raise Wrong(f"expected a table of the log, got {table!r}; {advice} ({', '.join(declared())})")
-        with duckdb.connect() as connection:
-            connection.execute(SCHEMA.read_text(encoding="utf-8"))
-            rows = connection.execute("SELECT table_name, comment FROM duckdb_tables()").fetchall()
-        for name, comment in rows:
-            if table not in (None, name):
-                continue
-            typer.echo(f"{name}: {comment}")
-            columns = declared()[name]
-            wide, typed = max(len(c.name) for c in columns), max(len(c.type) for c in columns)
-            for c in columns:
-                typer.echo(f"  {c.name:{wide}}  {c.type:{typed}}  {c.comment}")
-            typer.echo()
+            raise Wrong(
+                f"expected a table or view of the log, got {table!r}; {advice} ({', '.join(known)})"
+            )
+        for name in known if table is None else [table]:
+            typer.echo("\n".join(described(name)) + "\n")
 
 
 class _Told(typer.core.TyperGroup):
@@ -484,14 +472,6 @@ def _list_runs(runs: Path) -> None:
         except (LakeError, duckdb.Error) as error:
             table.add_row(name, "?", planned, "?", Text(f"unreadable: {error}", overflow="ellipsis"))
     _console().print(table)
-
-
-def _check_version(folder: Path, at: int) -> None:
-    with connect(folder) as connection:
-        rows = connection.execute("SELECT snapshot_id FROM lake.snapshots() ORDER BY 1").fetchall()
-    versions = [int(row[0]) for row in rows]
-    if at not in versions:
-        raise Wrong(f"expected a version from {versions[0]} to {versions[-1]} for --at, got {at}")
 
 
 # -- the console ----------------------------------------------------------------------------------------

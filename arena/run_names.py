@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
+from glob import glob
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -40,6 +43,48 @@ def find(run: str, runs: Path) -> Path:
         f"write {near!r} instead" if near else "`info` lists the runs" if known else "there are none yet"
     )
     raise Wrong(f"expected a run in {runs} or the folder of one, got {run!r}; {advice}")
+
+
+_QUERY = re.compile(r"\s|[;()]|(select|from|with|show|describe|summarize)$", re.IGNORECASE)
+"""What is a query rather than a name of a run that is written wrongly."""
+
+
+def find_all(arguments: Sequence[str], runs: Path) -> tuple[dict[str, Path], str | None, bool]:
+    """The folders of runs by name, the query after them if there is one, and whether several were meant.
+
+    A pattern with ``*``, ``?`` or ``[`` stands for all runs that it fits, in ``runs`` or from here, and
+    means several even where it fits one. Raises Wrong where a name or pattern fits none.
+    """
+    *names_, last = arguments
+    query = None
+    if not _is_run(last, runs) and _QUERY.search(last):
+        query = last
+    else:
+        names_.append(last)
+    if not names_:
+        raise Wrong(f"expected the name of a run before the query, got {query!r}; `info` lists the runs")
+    folders: list[Path] = []
+    patterns = [name for name in names_ if not _is_run(name, runs) and re.search(r"[*?\[]", name)]
+    for name in names_:
+        folders += _fitting(name, runs) if name in patterns else [find(name, runs)]
+    unique = {folder.resolve(): folder for folder in folders}
+    alike = Counter(path.name for path in unique)
+    found = {path.name if alike[path.name] == 1 else str(f): f for path, f in unique.items()}
+    return found, query, len(names_) > 1 or bool(patterns)
+
+
+def _is_run(name: str, runs: Path) -> bool:
+    return any((folder / CONFIG).exists() for folder in (runs / name, Path(name)))
+
+
+def _fitting(pattern: str, runs: Path) -> list[Path]:
+    """Raises Wrong where no run fits."""
+    for path in (str(runs / pattern), pattern):
+        found = sorted(Path(hit) for hit in glob(path) if (Path(hit) / CONFIG).exists())
+        if found:
+            return found
+    known = ", ".join(names(runs)[:5]) or "none yet"
+    raise Wrong(f"expected runs that fit {pattern!r} in {runs} or from here, got none; there are: {known}")
 
 
 def slug(text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -15,12 +16,12 @@ from pathlib import Path
 import duckdb
 import yaml
 
+from culture import views
 from culture.config import LakeConfig
 
 LAKE = "lake"
 """The name under which the log is attached."""
 CATALOG_FILE = "catalog.sqlite"
-MACROS = Path(__file__).with_name("macros.sql")
 BUSY_TIMEOUT = 60_000
 """How long SQLite waits for a lock, in milliseconds."""
 
@@ -109,18 +110,23 @@ def load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:
         ) from error
 
 
+def load_extensions(connection: duckdb.DuckDBPyConnection, where: Place) -> None:
+    """Load what the catalog and the data at ``where`` need. Raises LakeError where it is not to be had."""
+    load_extension(connection, "sqlite_scanner" if where.schema is None else "postgres_scanner")
+    if where.remote:
+        load_extension(connection, "httpfs")
+    if where.schema is None:
+        # With several threads a scan of the catalog opens several SQLite connections, each at a state
+        # of its own: a reader then lost or doubled rows while the writer compacted.
+        connection.execute("SET GLOBAL sqlite_disable_multithreaded_scans = true")
+
+
 def session(where: Place, threads: int | None = None) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection with what the log at ``where`` needs loaded; times are shown in UTC."""
     connection = duckdb.connect(config={} if threads is None else {"threads": threads})
     try:
         load_extension(connection, "ducklake")
-        load_extension(connection, "sqlite_scanner" if where.schema is None else "postgres_scanner")
-        if where.remote:
-            load_extension(connection, "httpfs")
-        if where.schema is None:
-            # With several threads a scan of the catalog opens several SQLite connections, each at a state
-            # of its own: a reader then lost or doubled rows while the writer compacted.
-            connection.execute("SET GLOBAL sqlite_disable_multithreaded_scans = true")
+        load_extensions(connection, where)
         connection.execute("SET TimeZone = 'UTC'")
     except BaseException:
         connection.close()
@@ -128,8 +134,10 @@ def session(where: Place, threads: int | None = None) -> duckdb.DuckDBPyConnecti
     return connection
 
 
-def attach_statement(where: Place, *, write: bool, create: bool = False, at: int | None = None) -> str:
-    """The ATTACH statement for the log at ``where``.
+def attach_statement(
+    where: Place, *, write: bool, create: bool = False, at: int | None = None, alias: str = LAKE
+) -> str:
+    """The ATTACH statement for the log at ``where``; ``alias`` is the name that it gets, an identifier.
 
     The data path overrides the one in the catalog, so that a run's folder can be moved.
     """
@@ -146,7 +154,7 @@ def attach_statement(where: Place, *, write: bool, create: bool = False, at: int
         options.append("READ_ONLY")
     if at is not None:
         options.append(f"SNAPSHOT_VERSION {at:d}")
-    return f"ATTACH {quoted('ducklake:' + where.catalog)} AS {LAKE} ({', '.join(options)})"
+    return f"ATTACH {quoted('ducklake:' + where.catalog)} AS {alias} ({', '.join(options)})"
 
 
 def without_password(text: object) -> str:
@@ -188,16 +196,18 @@ def attach(
     write: bool,
     create: bool = False,
     at: int | None = None,
+    alias: str = LAKE,
 ) -> None:
-    """Attach the log at ``where`` as ``lake`` and make it the default.
+    """Attach the log at ``where`` as ``alias``, an identifier; as ``lake`` it is made the default.
 
     Raises LakeError where there is none, or it is damaged.
     """
     if not create and where.schema is None and not (where.folder / CATALOG_FILE).exists():
         raise missing_catalog(where)
     try:
-        connection.execute(attach_statement(where, write=write, create=create, at=at))
-        connection.execute(f"USE {LAKE}")
+        connection.execute(attach_statement(where, write=write, create=create, at=at, alias=alias))
+        if alias == LAKE:
+            connection.execute(f"USE {LAKE}")
     except duckdb.Error as error:
         if where.schema is not None and "does not exist - and creating" in str(error):
             raise missing_catalog(where) from None
@@ -206,9 +216,33 @@ def attach(
         raise damaged_catalog(where, error) from None
 
 
-def _has_tables(connection: duckdb.DuckDBPyConnection) -> bool:
-    found = connection.execute("SELECT count(*) FROM duckdb_tables() WHERE database_name = ?", [LAKE])
-    return found.fetchone() != (0,)
+def _present(connection: duckdb.DuckDBPyConnection) -> dict[str, views.Present]:
+    """The columns of every table of every log attached, by the log's alias."""
+    rows = connection.execute(
+        "SELECT database_name, table_name, list(column_name) FROM duckdb_columns() "
+        "WHERE NOT internal GROUP BY database_name, table_name"
+    ).fetchall()
+    found: dict[str, dict[str, frozenset[str]]] = {}
+    for log, table, columns in rows:
+        found.setdefault(log, {})[table] = frozenset(columns)
+    return dict(found)
+
+
+def _unmade(where: Place) -> LakeUnmade:
+    return LakeUnmade(
+        f"expected the log of a run in {where.folder}, got one that is being made, or whose making "
+        "was cut short. Try again in a moment, or resume the run"
+    )
+
+
+def _seal(connection: duckdb.DuckDBPyConnection, places: Iterable[Place]) -> None:
+    """From here on nothing outside the logs can be read or written."""
+    data = ", ".join(quoted(where.data) for where in places)
+    connection.execute(f"SET allowed_directories = [{data}]")
+    connection.execute("SET enable_external_access = false")
+    # Else a bare name could be a Python variable of the caller's.
+    connection.execute("SET python_enable_replacements = false")
+    connection.execute("SET lock_configuration = true")
 
 
 def connect(
@@ -217,10 +251,10 @@ def connect(
     """A read-only connection to the log of a run, finished or going on.
 
     ``run`` is the run's folder; where the log is follows from its ``run.yaml``. Tables are at hand by bare
-    name, and so is the macro ``library_at(ROUND)``; each query sees all rounds committed so far, and times
-    are in UTC. With ``at`` all tables are as they were at that version. Outside the log no file can be read
-    or written. ``memory``: the most that queries may take together, as in ``1GiB``; by default four fifths
-    of the machine's.
+    name, and so are the views and macros of ``culture/views.sql``; each query sees all rounds committed so
+    far, and times are in UTC. With ``at`` all tables are as they were at that version. Outside the log no
+    file can be read or written. ``memory``: the most that queries may take together, as in ``1GiB``; by
+    default four fifths of the machine's.
 
     Raises LakeError where there is no log, it is damaged, or ``at`` is no version of it; LakeUnmade, which
     is one, where it is only being made.
@@ -230,19 +264,71 @@ def connect(
     connection = session(where)
     try:
         attach(connection, where, write=False, at=at)
-        if at is None and not _has_tables(connection):
-            raise LakeUnmade(
-                f"expected the log of a run in {where.folder}, got one that is being made, or whose making "
-                "was cut short. Try again in a moment, or resume the run"
-            )
-        connection.execute(MACROS.read_text(encoding="utf-8"))
-        connection.execute(f"SET allowed_directories = [{quoted(where.data)}]")
-        connection.execute("SET enable_external_access = false")
+        present = _present(connection).get(LAKE, {})
+        if at is None and not present:
+            raise _unmade(where)
+        views.make(connection, LAKE, present)
         if memory is not None:
             connection.execute(f"SET memory_limit = {quoted(memory)}")
-        # Else a bare name could be a Python variable of the caller's.
-        connection.execute("SET python_enable_replacements = false")
-        connection.execute("SET lock_configuration = true")
+        _seal(connection, [where])
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+_TAKEN = ("main", "memory", "system", "temp")
+"""Names that DuckDB has given already."""
+
+
+def connect_many(
+    runs: Mapping[str, str | Path] | Iterable[str | Path], *, skip_unmade: bool = False
+) -> duckdb.DuckDBPyConnection:
+    """A read-only connection to the logs of several runs as if they were one, finished or going on.
+
+    ``runs``: the runs' folders, by the name that each is to have, or without names, which then are those of
+    the folders. Every table, view and macro for FROM has the rows of all of them, with a column ``run``
+    before its own; a column that the log of an earlier version lacks is NULL. Identifiers are unique
+    within a run only, so join by ``run`` as well: ``JOIN problems USING (run, problem_id)``. One run's own
+    log is at hand by its name, as in ``"spark-seed0".rounds``.
+
+    Raises ValueError without any run, or where two would have one name, else as :func:`connect` does. With
+    ``skip_unmade`` runs whose log is only being made are left out, if there are others.
+    """
+    folders = {name: Path(folder) for name, folder in runs.items()} if isinstance(runs, Mapping) else {}
+    for folder in () if isinstance(runs, Mapping) else map(Path, runs):
+        name = folder.resolve().name
+        if name in folders:
+            raise ValueError(
+                f"expected runs of different names, got two called {name!r}; write a mapping from names to "
+                "folders"
+            )
+        folders[name] = folder
+    if not folders:
+        raise ValueError("expected at least one run, got none; write the folders of runs")
+    places = {name: place(folder, configured(folder)) for name, folder in folders.items()}
+    first, *others = places.values()
+    connection = session(first)
+    try:
+        for where in others:
+            load_extensions(connection, where)
+        aliases: dict[str, str] = {}
+        for name, where in places.items():
+            alias = name
+            while alias.lower() in (*_TAKEN, *(a.lower() for a in aliases.values())):
+                alias += "_"
+            attach(connection, where, write=False, alias=views.identifier(alias))
+            aliases[name] = alias
+        present = _present(connection)
+        made = [name for name in places if aliases[name] in present]
+        for name in places:
+            if name in made:
+                continue
+            if not (skip_unmade and made):
+                raise _unmade(places[name])
+            connection.execute(f"DETACH {views.identifier(aliases[name])}")
+        views.make_many(connection, {name: (aliases[name], present[aliases[name]]) for name in made})
+        _seal(connection, places.values())
     except BaseException:
         connection.close()
         raise

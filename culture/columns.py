@@ -62,6 +62,17 @@ def declared() -> dict[str, tuple[Column, ...]]:
     return {table: tuple(columns) for table, columns in found.items()}
 
 
+@cache
+def comments() -> dict[str, str]:
+    """What ``schema.sql`` says of each table."""
+    with duckdb.connect() as connection:
+        connection.execute(SCHEMA.read_text(encoding="utf-8"))
+        rows = connection.execute(
+            "SELECT table_name, coalesce(comment, '') FROM duckdb_tables()"
+        ).fetchall()
+    return {str(name): str(said) for name, said in rows}
+
+
 def schema() -> list[tuple[str, str, str, str]]:
     """Every column of the log as (table, column, type, comment), in order."""
     return [(c.table, c.name, c.type, c.comment) for columns in declared().values() for c in columns]

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 import duckdb
 import pyarrow as pa
 
+from culture.views import definitions
+
 ALLOWED = frozenset(
     [
         "generate_series",
@@ -26,7 +28,6 @@ ALLOWED = frozenset(
         "duckdb_types",
         "duckdb_views",
         "current_snapshot",
-        "library_at",
         "ducklake_current_snapshot",
         "ducklake_snapshots",
         "snapshots",
@@ -38,6 +39,7 @@ ALLOWED = frozenset(
         "table_deletions",
         "table_info",
         "table_insertions",
+        *(d.name for d in definitions().values() if d.parameters is not None and d.rows),
     ]
 )
 """Functions that a FROM clause may call: those that read the log, its history or its schema."""

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 from hypothesis import strategies as st
 
-from culture.catalog import LAKE, MACROS
+from culture.catalog import LAKE
 from culture.columns import SCHEMA, declared, to_arrow
 from culture.config import LakeConfig, LibraryConfig
 from culture.edits import MARKERS, Edit, LibraryRefused
@@ -19,6 +19,7 @@ from culture.lake import Lake
 from culture.library import Library
 from culture.publishing import Publication
 from culture.records import Round, RoundRows, Run
+from culture.views import FILES
 from tests.culture.rows import START, example
 
 CONFIG = LibraryConfig(shelf_budget_notes=3, archive_grace_rounds=0)
@@ -180,7 +181,7 @@ def in_memory(story: Story) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.execute(f"ATTACH ':memory:' AS {LAKE}; USE {LAKE}; SET TimeZone = 'UTC'")
     connection.execute(SCHEMA.read_text(encoding="utf-8"))
-    connection.execute(MACROS.read_text(encoding="utf-8"))
+    connection.execute(FILES[0].read_text(encoding="utf-8"))
     for rows in rows_of(story):
         for table in declared():
             if records := getattr(rows, table):
