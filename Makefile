@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := test
-.PHONY: run test llm test-llm lint docs clean
+.PHONY: run test llm test-llm test-browser lint docs clean
 
 # The first interpreter that is new enough. Override with PYTHON=/path/to/python3.
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; do \
@@ -26,6 +26,9 @@ llm: $(STAMP_LLM)
 
 test-llm: $(STAMP_LLM)
 	@$(PY) -m pytest -m llm $(ARGS)
+
+test-browser: $(STAMP)
+	@$(PY) -m pytest -m browser $(ARGS)
 
 lint: $(STAMP)
 	@$(PY) -m ruff check .

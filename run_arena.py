@@ -18,7 +18,7 @@ from rich.text import Text
 from analysis.studies.commands import study, sweep
 from arena import notes
 from arena.faults import nearest
-from arena.run_files import CONFIG, PICTURE
+from arena.run_files import CONFIG, NOTEBOOK, PICTURE
 from arena.run_names import (
     RUNS,
     Wrong,
@@ -309,6 +309,29 @@ def measures(
                 measure(connection, cast("Choice", embedding), _console(), plain=as_json)
             except CannotMeasure as error:
                 raise Wrong(str(error)) from error
+
+
+@app.command()
+def browse(
+    run: Annotated[list[str], typer.Argument(metavar="RUN...", help="Names of runs, or their folders.")],
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of this machine to listen on.")] = 2718,
+    show: Annotated[bool, typer.Option("--open/--no-open", help="Open it in a web browser.")] = True,
+    edit: Annotated[
+        bool, typer.Option("--edit", help="Open the page as a notebook, a copy in the run's folder.")
+    ] = False,
+    runs: RunsFolder = RUNS,
+) -> None:
+    """A page on runs, finished or going on: curriculum, library, problems, agents, SQL. It only reads."""
+    with _told():
+        from analysis.browser import serving
+
+        folders = [find(name, runs) for name in run]
+        try:
+            if edit:
+                raise typer.Exit(serving.edit(folders, folders[0] / NOTEBOOK, port, show=show))
+            serving.serve(folders, port, show=show)
+        except serving.CannotServe as error:
+            raise Wrong(str(error)) from error
 
 
 @app.command("presets")

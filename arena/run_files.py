@@ -8,6 +8,7 @@ from pathlib import Path
 CONFIG = "run.yaml"
 BATCHES = "batches"
 CHECKPOINTS = "checkpoints"
+NOTEBOOK = "browse.py"
 PICTURE = "curriculum.png"
 SEEDS = "seeds.json"
 

@@ -245,13 +245,16 @@ def _seal(connection: duckdb.DuckDBPyConnection, places: Iterable[Place]) -> Non
     connection.execute("SET lock_configuration = true")
 
 
-def connect(run: str | Path, *, at: int | None = None) -> duckdb.DuckDBPyConnection:
+def connect(
+    run: str | Path, *, at: int | None = None, memory: str | None = None
+) -> duckdb.DuckDBPyConnection:
     """A read-only connection to the log of a run, finished or going on.
 
     ``run`` is the run's folder; where the log is follows from its ``run.yaml``. Tables are at hand by bare
     name, and so are the views and macros of ``culture/views.sql``; each query sees all rounds committed so
     far, and times are in UTC. With ``at`` all tables are as they were at that version. Outside the log no
-    file can be read or written.
+    file can be read or written. ``memory``: the most that queries may take together, as in ``1GiB``; by
+    default four fifths of the machine's.
 
     Raises LakeError where there is no log, it is damaged, or ``at`` is no version of it; LakeUnmade, which
     is one, where it is only being made.
@@ -265,6 +268,8 @@ def connect(run: str | Path, *, at: int | None = None) -> duckdb.DuckDBPyConnect
         if at is None and not present:
             raise _unmade(where)
         views.make(connection, LAKE, present)
+        if memory is not None:
+            connection.execute(f"SET memory_limit = {quoted(memory)}")
         _seal(connection, [where])
     except BaseException:
         connection.close()

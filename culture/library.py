@@ -109,17 +109,20 @@ class Library(Reads):
         revisions: Iterable[tuple[Revision, tuple[Citation, ...]]],
         *,
         citations: int,
+        excerpt: bool = False,
     ) -> None:
         """Take in records as an empty library: revisions by version, each with what it cites, sorted.
 
-        ``citations``: how many there are. Raises ValueError where some records are missing.
+        ``citations``: how many there are. ``excerpt``: whether they are all records of some notes only.
+        Raises ValueError where some records are missing.
         """
         unseen = {note.note_id: note for note in notes}
         for revision, cites in revisions:
             new = unseen.pop(revision.note_id, None)
             if new is None and revision.note_id not in self._pages:
                 raise ValueError(f"expected a note for every revision, got none for {revision.note_id!r}")
-            verify(revision, new is not None, self._version, self._revisions)
+            version = revision.library_version - 1 if excerpt else self._version
+            verify(revision, new is not None, version, self._revisions)
             self._apply(new, revision, cites)
             citations -= len(cites)
         if unseen or citations:

@@ -26,6 +26,8 @@ _CITED = """
         list(target_id ORDER BY target_kind, target_id) AS cited_ids
     FROM citations WHERE round <= coalesce(?, round) GROUP BY revision_id"""
 
+_AMONG = "(? OR list_contains(?, note_id))"
+
 Log = Lake | duckdb.DuckDBPyConnection
 """The log of a run, as its writer holds it or as a reader is connected to it."""
 
@@ -38,19 +40,25 @@ def load_library(
     *,
     round: int | None = None,
     unread: Collection[str] = UNREAD,
+    only: Sequence[str] | None = None,
 ) -> Library:
     """The library whose records are in ``log``, as of the version that it shows.
 
-    ``round``: only those of rounds up to this one. ``unread``: kinds of notes that no search finds. Raises
-    ValueError where records are missing, or were changed.
+    ``round``: only those of rounds up to this one. ``unread``: kinds of notes that no search finds.
+    ``only``: the ids of notes to read; the others are as if they were not there. Raises ValueError where
+    records are missing, or were changed.
     """
     library = Library(config, seed=seed, embedder=embedder, unread=unread)
-    told = "SELECT * FROM notes WHERE round <= coalesce(?, round) ORDER BY rowid"
-    counted = "SELECT count(*) AS n FROM citations WHERE round <= coalesce(?, round)"
-    (citations,) = query(log, counted, [round]).column("n").to_pylist()
-    notes = from_arrow(Note, query(log, told, [round]))
+    told = f"SELECT * FROM notes WHERE round <= coalesce(?, round) AND {_AMONG} ORDER BY rowid"
+    counted = (
+        "SELECT count(*) AS n FROM citations WHERE round <= coalesce(?, round) AND (? OR revision_id IN "
+        "(SELECT revision_id FROM revisions WHERE list_contains(?, note_id)))"
+    )
+    some = [round, only is None, [] if only is None else list(only)]
+    (citations,) = query(log, counted, some).column("n").to_pylist()
+    notes = from_arrow(Note, query(log, told, some))
     with _no_collection():
-        library.replay(notes, _revisions(log, round), citations=citations)
+        library.replay(notes, _revisions(log, some), citations=citations, excerpt=only is not None)
     return library
 
 
@@ -73,14 +81,14 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _revisions(log: Log, round: int | None) -> Iterator[tuple[Revision, tuple[Citation, ...]]]:
+def _revisions(log: Log, some: Sequence[object]) -> Iterator[tuple[Revision, tuple[Citation, ...]]]:
     """Every revision with what it cites, in the order of library versions."""
     columns = ", ".join(f"r.{c.name}" for c in declared()["revisions"])
     sql = (
         f"SELECT {columns}, cited_rounds, cited_kinds, cited_ids FROM revisions r LEFT JOIN ({_CITED}) "
-        "USING (revision_id) WHERE r.round <= coalesce(?, r.round) ORDER BY r.library_version"
+        f"USING (revision_id) WHERE r.round <= coalesce(?, r.round) AND {_AMONG} ORDER BY r.library_version"
     )
-    both = [round, round]
+    both = [some[0], *some]
     reader = (
         log.batches(sql, both, ROWS_TOGETHER)
         if isinstance(log, Lake)

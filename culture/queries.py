@@ -67,6 +67,27 @@ def select(connection: duckdb.DuckDBPyConnection, sql: str, params: Sequence[obj
     ``connection`` is from ``connect``; ``params`` fill the question marks of ``sql``, in order. Raises
     Refused where the text is anything else, and duckdb.Error where the query is at fault.
     """
+    return connection.execute(checked(connection, sql), list(params)).to_arrow_table()
+
+
+def select_first(connection: duckdb.DuckDBPyConnection, sql: str, most: int) -> tuple[pa.Table, int]:
+    """The first ``most`` rows of such a query, and how many it has in all.
+
+    However many these are, no more than ``most`` are in memory at once, and what the query itself takes.
+    Raises as ``select`` does.
+    """
+    text = checked(connection, sql).query.rstrip("; \n\t")
+    # on a line of its own: the text may end with a comment
+    first = connection.execute(f"FROM (\n{text}\n) LIMIT {most + 1:d}").to_arrow_table()
+    if first.num_rows <= most:
+        return first, first.num_rows
+    row = connection.execute(f"SELECT count(*) FROM (\n{text}\n)").fetchone()
+    assert row is not None
+    return first.slice(0, most), int(row[0])
+
+
+def checked(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
+    """The one query that ``sql`` is. Raises Refused where it is not, duckdb.Error for its syntax."""
     statements = connection.extract_statements(sql)
     if len(statements) != 1:
         raise Refused(f"expected one query, got {len(statements)} statements. Write them one at a time")
@@ -82,4 +103,4 @@ def select(connection: duckdb.DuckDBPyConnection, sql: str, params: Sequence[obj
     for name in _called(parsed):
         if name not in ALLOWED:
             raise Refused(f"expected functions of {', '.join(sorted(ALLOWED))} in FROM, got {name}")
-    return connection.execute(statement, list(params)).to_arrow_table()
+    return statement

@@ -1,0 +1,87 @@
+"""Figures of pages: drawn small, as SVG images that stand for themselves, and kept."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections import OrderedDict
+from typing import cast
+
+import markupsafe
+from matplotlib import rc_context
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure as Canvas
+
+from analysis.browser import standing, topology
+from analysis.browser.log import Head, Log, Slow
+from analysis.browser.pages import Page, rendered
+from analysis.figures import FIGURES, Figure, NoData
+from culture.catalog import LakeError
+
+OWN: dict[str, Figure] = {f.NAME: f for f in (cast("Figure", standing), cast("Figure", topology))}
+WANTED: dict[str, tuple[str, ...]] = {
+    "curriculum": ("success", "standing", "difficulty", "proposals", "effect"),
+    "library": ("growth",),
+    "agents": ("topology",),
+}
+"""Figures of each page."""
+HEAVY = frozenset(["effect"])
+"""Figures whose data grow with the attempts."""
+MOST_ATTEMPTS = 300_000
+"""Attempts of a run up to which heavy figures are drawn."""
+SMALLER = 0.72
+"""How much smaller than in a report: on a phone the letters stay large enough to be read."""
+KEPT = 60
+_drawn: OrderedDict[tuple[object, ...], str] = OrderedDict()
+
+
+def wanted(page: Page) -> tuple[str, ...]:
+    """The names of the figures that a page has."""
+    return WANTED.get(page.template.removesuffix(".html"), ())
+
+
+def figure(log: Log, head: Head, page: Page, name: str) -> str:
+    """A figure as of the round of a page, as HTML with a caption, or with why there is none."""
+    last = head.last or 0
+    key = (log.folder, name, page.round, head.committed if page.round == last else None)
+    if key not in _drawn:
+        _drawn[key] = _figure(log, None if page.round == last else page.round, name)
+        while len(_drawn) > KEPT:
+            _drawn.popitem(last=False)
+    return _drawn[key]
+
+
+def _figure(log: Log, round: int | None, name: str) -> str:
+    found = OWN.get(name) or FIGURES[name]
+    told: dict[str, object] = {
+        "title": found.TITLE,
+        "caption": found.CAPTION,
+        "source": "",
+        "width": 0,
+        "height": 0,
+    }
+    attempts = log.row("SELECT sum(attempts)::BIGINT AS n FROM rounds")
+    if name in HEAVY and attempts and int(str(attempts["n"])) > MOST_ATTEMPTS:
+        why = f"Not drawn here: the run has {attempts['n']:,} attempts, and it takes all of them."
+        return rendered("figure.html", **told, missing=why)
+    try:
+        with log.held(round=round) as connection:
+            data = found.data(connection)
+    except (NoData, Slow, LakeError) as reason:
+        return rendered("figure.html", **told, missing=str(reason))
+    size = (SMALLER * found.SIZE[0], SMALLER * found.SIZE[1])
+    canvas = Canvas(figsize=size, layout="constrained")
+    FigureCanvasSVG(canvas)
+    # Letters stay letters: smaller, and in a font that the machine has.
+    with rc_context({"svg.fonttype": "none", "font.size": 9, "axes.labelsize": 9}):
+        found.draw(data, canvas)
+        sink = io.BytesIO()
+        canvas.savefig(sink, format="svg", metadata={"Date": None})
+    source = markupsafe.Markup("data:image/svg+xml;base64," + base64.b64encode(sink.getvalue()).decode())
+    told |= {"source": source, "width": _pixels(size[0]), "height": _pixels(size[1])}
+    return rendered("figure.html", **told, missing="")
+
+
+def _pixels(inches: float) -> int:
+    """Pixels of a length on a screen."""
+    return int(96 * inches)
