@@ -25,6 +25,8 @@ class Stepped:
     verdict: Verdict | None
     reward: float
     failure: str | None
+    opponent: bool = False
+    """Whether it is the turn of the solver's opponent."""
 
 
 class Verifier:
@@ -61,7 +63,13 @@ class Verifier:
                 verdict = "malformed"
             stepped.append(
                 Stepped(
-                    observation, terminated or truncated, info["answer"], verdict, reward, info["failure"]
+                    observation,
+                    terminated or truncated,
+                    info["answer"],
+                    verdict,
+                    reward,
+                    info["failure"],
+                    info["opponent"],
                 )
             )
         return stepped

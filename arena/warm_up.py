@@ -93,12 +93,13 @@ class _Lessons:
         self.domain, self.config, self.form = domain, config, form
         # Without a key to teach, all start with knowing what to propose.
         proposing = config.propose_share if "proposer" in roles else 0.0
-        solving = "solver" in roles and (domain.one_step or domain.pages)
+        solving = "solver" in roles and (domain.one_step or domain.pages or domain.plays)
         self.propose_share = proposing if solving else 1.0
         self.rng = generator(seed, "warm_up", domain.name)
         self.banned = {anchor.spec for anchor in domain.anchors(MOST_ANCHORS)}
         kinds = ["propose"] if self.propose_share > 0 else []
-        kinds += ["read", "solve"] if self.propose_share < 1 else []
+        if self.propose_share < 1:
+            kinds += ["solve"] if domain.plays else ["read", "solve"]
         self.pools = {
             kind: _Problems(domain, kind, config, sandbox, self.banned, form, seed) for kind in kinds
         }
@@ -109,6 +110,8 @@ class _Lessons:
             return self._proposal()
         if self.domain.pages and self.rng.random() < (_PRACTICE if practice else _PRACTICE_AFTER):
             return self._copying()
+        if self.domain.plays:
+            return self._playing()
         if not self.domain.one_step:
             return self._of_several_steps()
         if self.rng.random() < self.config.read_share:
@@ -143,6 +146,21 @@ class _Lessons:
         few = self.rng.choice(letters, int(self.rng.integers(4, 32)), replace=False)
         text = "".join(self.rng.choice(few, size))
         return "solver", f"{text}\n", text
+
+    def _playing(self) -> tuple[str, str, str]:
+        """A turn of an episode in which everybody acts as a script that knows nothing."""
+        domain, form = self.domain, self.form
+        spec, _ = self.pools["solve"].draw()
+        actions: list[str] = []
+        shown = domain.pose(spec, form)
+        while True:
+            action = domain.trial(spec, actions, self.rng, form, shown) or ""
+            turn = domain.turn(spec, "", [*actions, action], form)
+            # every turn of an episode is as likely, long ones have more
+            if turn.done or self.rng.random() < 1 / 3:
+                return "solver", shown, action
+            actions.append(action)
+            shown = turn.observation
 
     def _of_several_steps(self) -> tuple[str, str, str]:
         """A page read, that of another problem above it now and then; notes read; or something tried."""
