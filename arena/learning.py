@@ -177,7 +177,8 @@ def _hindsight(play: Play, problem: Problem) -> str:
     if problem.target_difficulty is None:
         return problem.prompt
     domain = play.state.domains[problem.domain]
-    return domain.brief(play.config.engine.form, problem.difficulty, None)
+    assert problem.spec is not None  # who was paid proposed a problem
+    return domain.hindsight(play.config.engine.form, problem.difficulty, problem.spec)
 
 
 @dataclass(frozen=True, slots=True)

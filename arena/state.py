@@ -15,7 +15,7 @@ from agents.population import Population
 from agents.vocabulary import Vocabulary
 from arena.bases import vocabulary_for
 from arena.config import EvaluationConfig, RunConfig
-from arena.domains import Domain, make_domain
+from arena.domains import Domain
 from arena.domains.base import Anchor, Solution
 from arena.held_out import HeldOut
 from arena.seeding import kept, size
@@ -108,8 +108,8 @@ class State:
     def fresh(cls, config: RunConfig, folder: Path) -> State:
         """Before the first round of the run in ``folder``, with the notes that its library begins with."""
         version, in_sight = size(kept(folder))
-        domains = {name: make_domain(name) for name in config.domains}
-        evaluated = domains | {name: make_domain(name) for name in config.evaluation.transfer}
+        domains = {name: config.domain(name) for name in config.domains}
+        evaluated = domains | {name: config.domain(name) for name in config.evaluation.transfer}
         return cls(
             config=config,
             folder=folder,

@@ -17,7 +17,6 @@ from agents.config import LearnerConfig, PolicyConfig, WarmUpConfig
 from agents.learning.learner import train_rows
 from agents.learning.trainee import Trainee, new_optimizer
 from arena.config import MOST_ANCHORS
-from arena.domains import make_domain
 from arena.domains.base import Domain, Executor, Rejected, Solution
 from culture.records import BatchRow, Form, Role
 from culture.seeds import derive, generator
@@ -108,7 +107,8 @@ class _Lessons:
         """Role, prompt and completion of a row; with ``practice`` mostly copying, where pages are read."""
         if self.rng.random() < self.propose_share:
             return self._proposal()
-        if self.domain.pages and self.rng.random() < (_PRACTICE if practice else _PRACTICE_AFTER):
+        copies = self.domain.pages or self.domain.copies
+        if copies and self.rng.random() < (_PRACTICE if practice else _PRACTICE_AFTER):
             return self._copying()
         if self.domain.plays:
             return self._playing()
@@ -187,7 +187,8 @@ class _Lessons:
         if self.rng.random() < 0.75:
             target = self.domain.difficulty(self.domain.features(spec, solution))
             shown = target if self.rng.random() < 0.9 else None
-            return "proposer", self.domain.brief(self.form, shown, None), self.domain.write(spec, self.form)
+            asked = self.domain.hindsight(self.form, shown, spec)
+            return "proposer", asked, self.domain.write(spec, self.form)
         child = self.domain.mutate(spec, self.rng)
         while child in self.banned:
             child = self.domain.mutate(spec, self.rng)
@@ -200,7 +201,7 @@ def warm_up(
     learner: LearnerConfig,
     *,
     roles: Collection[Role],
-    domains: Sequence[str],
+    domains: Sequence[Domain],
     form: Form,
     sandbox: Executor,
     seed: int,
@@ -216,7 +217,7 @@ def warm_up(
         heads=policy.heads,
         rope_theta=policy.rope_theta,
     )
-    lessons = [_Lessons(make_domain(name), config, roles, form, sandbox, seed) for name in domains]
+    lessons = [_Lessons(domain, config, roles, form, sandbox, seed) for domain in domains]
     trainee = Trainee("warm_up", model, new_optimizer(model, learner), 0)
     trained, step = 0, 0
     practice = True

@@ -118,6 +118,9 @@ class Domain(ABC):
     pages: bool = False
     """True where some problems of several steps come with a page that tells how to solve them. The warm-up
     then teaches to read it (:meth:`readable_key`), and to try where there is none (:meth:`trial`)."""
+    copies: bool = False
+    """True where answers stand in the prompt, to be found and copied; the warm-up then begins with copying,
+    as for ``pages``."""
     plays: bool = False
     """True where :meth:`trial` has something to show at every turn; the warm-up then teaches that."""
     two_players: bool = False
@@ -128,10 +131,22 @@ class Domain(ABC):
     core_cells: tuple[str, ...] = ()
     """Anchor cells within reach of a small model, easiest first; the other cells lie far beyond it."""
 
+    def material(self) -> Sequence[str]:
+        """Texts beside its code that its problems are made of."""
+        return ()
+
     # -- proposing ---------------------------------------------------------------------------------
     @abstractmethod
     def brief(self, form: Form, target: float | None, parent: str | None) -> str:
         """The proposer's prompt: a problem near ``target`` difficulty, or a variation of ``parent``."""
+
+    def ask(self, form: Form, target: float | None, parent: str | None, rng: np.random.Generator) -> str:
+        """The proposer's prompt where something has to be drawn for it, such as a passage to ask about."""
+        return self.brief(form, target, parent)
+
+    def hindsight(self, form: Form, target: float | None, spec: str) -> str:
+        """The request for a fresh problem that ``spec`` would have been the answer to."""
+        return self.brief(form, target, None)
 
     def pattern(self, form: Form, target: float | None) -> str | None:
         """A regular expression for the whole text of a proposal, for engines that can hold a model to one.
