@@ -16,6 +16,7 @@ from scipy import stats
 
 from analysis.emergent import emergence_lines, scale_lines
 from analysis.history import START, difficulties, scores
+from analysis.matches import match_lines
 from culture.effect import Effect, culture_effect, dose_response
 from culture.worth import By, Worth, worths
 
@@ -125,6 +126,7 @@ def _emerged(connection: duckdb.DuckDBPyConnection) -> list[Section]:
     sections = [
         Section("On the scale of the anchors, in logits", scale_lines(connection)),
         Section("What emerged", emergence_lines(connection)),
+        Section("Games of two", match_lines(connection)),
     ]
     return [section for section in sections if section.lines]
 

@@ -46,6 +46,11 @@ def _worked(domain: Domain, row: Problem | None, kind: Kind, attempt: Attempt) -
 
 
 def _actions(play: Play, attempt: Attempt) -> list[str]:
-    """What an attempt wrote turn by turn, lookups left out."""
-    earlier = [a for a in play.rows.actions if a.attempt_id == attempt.attempt_id and not a.lookup]
-    return [*(a.completion for a in earlier), attempt.completion]
+    """What an attempt wrote turn by turn, and its opponent, lookups left out."""
+    mine = [a for a in play.rows.actions if a.attempt_id == attempt.attempt_id]
+    said = {a.turn: a.completion for a in mine if not a.lookup}
+    # its own last turn is the one that no action has
+    last = next((n for n in range(attempt.turns) if n not in {a.turn for a in mine}), None)
+    if last is not None:
+        said[last] = attempt.completion
+    return [said[n] for n in sorted(said)]

@@ -31,6 +31,9 @@ class Answered:
     """Of several turns the last; untrusted."""
     correct: bool | None
     """None where the infrastructure lost it."""
+    answer: str | None = None
+    """In canonical form; of a game of two how it ended."""
+    turns: int = 1
 
 
 def answers(
@@ -41,7 +44,8 @@ def answers(
     engine: EngineConfig,
     count: Callable[[Completion], None] | None = None,
 ) -> list[Answered]:
-    """One answer to each question, in order; ``count`` is told of every completion."""
+    """One answer to each question, in order; ``count`` is told of every completion. In a game of two
+    against a policy the version plays both."""
     episodes = [Episode(domain.name, q.spec, q.answer_key, engine.form) for q in questions]
     prompts = [domain.turn(q.spec, q.answer_key, (), engine.form).observation for q in questions]
     found = [Answered("", None)] * len(questions)
@@ -57,7 +61,8 @@ def answers(
             if isinstance(result, Failed) or completion.finish == "error":
                 found[i] = Answered(completion.text, None)
             elif result.done:
-                found[i] = Answered(completion.text, result.verdict == "correct")
+                turns = len(episodes[i].actions) + 1
+                found[i] = Answered(completion.text, result.verdict == "correct", result.answer, turns)
             else:
                 episodes[i], prompts[i] = episodes[i].after(completion.text), result.observation
                 still.append(i)

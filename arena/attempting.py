@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
+from agents.engines.base import Completion
 from arena.envs import Episode, SolveEnv
 from arena.librarian import Reading
+from arena.opponents import match_of, opponent_of
 from arena.pools import Failed, WorkFailed
 from arena.provenance import headed, longest_heading
 from arena.state import Known, arm_of
@@ -19,6 +21,9 @@ from culture.seeds import generator, short_id
 
 if TYPE_CHECKING:
     from arena.round import Play
+
+
+_NONE = Completion("", [], [], 0, "", "stop")
 
 
 @dataclass(slots=True)
@@ -33,15 +38,23 @@ class _Try:
     dose: int
     replay: bool
     episode: Episode
+    opponent: str | None = None
+    """Policy version that it plays against; None where no policy does."""
+    theirs: bool = False
+    """Whether it is the opponent's turn, or the last turn was."""
     prompt: str = ""
     token_ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     completion: str = ""
     prompt_tokens: int = 0
     turns: int = 0
-    """Completions so far, lookups among them."""
+    """Completions so far, lookups and those of the opponent among them."""
     earlier: list[Action] = field(default_factory=list)
-    """What it wrote in the turns before this one."""
+    """What was written in the turns before this one."""
+    answered: Completion = _NONE
+    """What the opponent wrote last."""
+    asked: str = ""
+    """The prompt that it did so for."""
     ended: Stepped | None = None
     lost: str | None = None
     """What the infrastructure lost of it."""
@@ -59,10 +72,26 @@ def attempt(play: Play, problems: Sequence[Known]) -> list[Attempt]:
         with play.phase("judge"):
             _step(play, open_tries)
         open_tries = [t for t in open_tries if t.ended is None and t.lost is None]
+    for t in tries:
+        _take_back(t)
     rows = [_row(play, t) for t in tries]
     play.rows.attempts.extend(rows)
     play.rows.actions.extend(action for t in tries for action in t.earlier)
+    for t, row in zip(tries, rows, strict=True):
+        if t.opponent is not None and t.ended is not None and row.verdict != "error":
+            domain = play.state.domains[row.domain]
+            play.rows.matches.append(match_of(domain, t.problem.spec, row, t.opponent))
     return rows
+
+
+def _take_back(t: _Try) -> None:
+    """Where the opponent had the last word: what the solver wrote before it is the attempt's, and what the
+    opponent wrote an action."""
+    if not t.theirs:
+        return
+    own = [a for a in t.earlier if not a.opponent and not a.lookup]
+    if own:
+        t.earlier.remove(own[-1])
 
 
 def _assigned(play: Play, problems: Sequence[Known]) -> list[_Try]:
@@ -84,8 +113,9 @@ def _assigned(play: Play, problems: Sequence[Known]) -> list[_Try]:
             )
             replay = problem.problem_id not in new
             dose = 0 if arm == "none" else _dose(play, attempt_id)
+            other = opponent_of(play, problem, attempt_id)
             tries.append(
-                _Try(attempt_id, problem, agent, play.version_of(agent), arm, dose, replay, episode)
+                _Try(attempt_id, problem, agent, play.version_of(agent), arm, dose, replay, episode, other)
             )
     return tries
 
@@ -109,7 +139,16 @@ def _hand_out_notes(play: Play, tries: Sequence[_Try]) -> None:
         domain = play.state.domains[t.problem.domain]
         e = t.episode
         t.episode = Episode(e.domain, e.spec, e.answer_key, e.form, tuple(shown), e.lookups)
-        t.prompt = SolveEnv.from_episode(t.episode, domain, _Nothing()).observation
+        env = SolveEnv.from_episode(t.episode, domain, _Nothing())
+        _show(t, env.observation, env.opponent)
+
+
+def _show(t: _Try, observation: str, opponent: bool) -> None:
+    t.theirs = opponent
+    if opponent:
+        t.asked = observation
+    else:
+        t.prompt = observation
 
 
 def _others(tries: Sequence[_Try]) -> dict[str, list[Known]]:
@@ -198,21 +237,34 @@ def _headed(play: Play) -> bool:
 def _generate(play: Play, tries: Sequence[_Try]) -> None:
     by_version: dict[str, list[_Try]] = {}
     for t in tries:
-        by_version.setdefault(t.version, []).append(t)
+        by_version.setdefault((t.theirs and t.opponent) or t.version, []).append(t)
     for version in sorted(by_version):
         group = by_version[version]
         done = play.cluster.generate(
             version,
-            [play.generation(t.prompt, "attempt", t.attempt_id, t.turns) for t in group],
+            [play.generation(_prompt(t), "attempt", t.attempt_id, t.turns) for t in group],
             play.sampling(_longest(play, group)),
         )
         for t, completion in zip(group, done, strict=True):
             play.count(completion)
             t.turns += 1
-            t.completion, t.prompt_tokens = completion.text, completion.prompt_tokens
-            t.token_ids, t.logprobs = completion.token_ids, completion.logprobs
+            if t.theirs:
+                t.answered = completion
+            else:
+                t.completion, t.prompt_tokens = completion.text, completion.prompt_tokens
+                t.token_ids, t.logprobs = completion.token_ids, completion.logprobs
             if completion.finish == "error":
                 t.lost = completion.failure
+
+
+def _prompt(t: _Try) -> str:
+    """What whoever is to move sees."""
+    return t.asked if t.theirs else t.prompt
+
+
+def _said(t: _Try) -> str:
+    """What was written last."""
+    return t.answered.text if t.theirs else t.completion
 
 
 def _longest(play: Play, tries: Sequence[_Try]) -> int:
@@ -231,16 +283,18 @@ def _step(play: Play, tries: Sequence[_Try]) -> None:
     notes = {t.attempt_id: _shown(play, t, hits) for t, hits in zip(looked_up, found, strict=True)}
     results = play.cluster.step(
         [t.episode for t in going],
-        [t.completion for t in going],
+        [_said(t) for t in going],
         [notes.get(t.attempt_id, []) for t in going],
     )
     for t, result in zip(going, results, strict=True):
+        said = _said(t)
+        if t.theirs or not (isinstance(result, Failed) or result.done):
+            t.earlier.append(_action(play, t, lookup=t.attempt_id in notes))
         if isinstance(result, Failed):
             t.lost = result.detail
         elif result.done:
             t.ended = result
         else:
-            t.earlier.append(_action(play, t, lookup=t.attempt_id in notes))
             # what was looked up is part of the episode from now on, as if it had been given
             if t.attempt_id in notes:
                 e = t.episode
@@ -254,15 +308,15 @@ def _step(play: Play, tries: Sequence[_Try]) -> None:
                     e.actions,
                 )
             else:
-                t.episode = t.episode.after(t.completion)
-            t.prompt = result.observation
+                t.episode = t.episode.after(said)
+            _show(t, result.observation, result.opponent)
         if t.ended is not None:
-            t.episode = t.episode.after(t.completion)
+            t.episode = t.episode.after(said)
 
 
 def _query(t: _Try) -> str | None:
     """What a completion looks up, by the environment's own rule; None where it is an answer."""
-    return SolveEnv.query(t.completion, t.episode.form)
+    return None if t.theirs else SolveEnv.query(t.completion, t.episode.form)
 
 
 class _Nothing:
@@ -284,11 +338,12 @@ def _action(play: Play, t: _Try, *, lookup: bool) -> Action:
         attempt_id=t.attempt_id,
         round=play.round,
         turn=t.turns - 1,
-        prompt=t.prompt,
-        completion=t.completion,
-        token_ids=t.token_ids,
-        logprobs=t.logprobs,
+        prompt=_prompt(t),
+        completion=_said(t),
+        token_ids=t.answered.token_ids if t.theirs else t.token_ids,
+        logprobs=t.answered.logprobs if t.theirs else t.logprobs,
         lookup=lookup,
+        opponent=t.theirs,
     )
 
 

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from agents.actions import VERBS, Verb
 from agents.config import CLIPPED, EngineConfig, LearnerConfig, PolicyConfig, WarmUpConfig
 from agents.population import Population, PopulationConfig, PopulationError
 from arena.curriculum_faults import curriculum_faults
-from arena.domains import make_domain
+from arena.domains import Domain, make_domain
 from arena.faults import listed, nearest
 from arena.sandbox import SandboxConfig
 from culture.config import LakeConfig, LibraryConfig
@@ -132,6 +133,22 @@ class EvaluationConfig(BaseModel):
     problems."""
 
 
+class ReadingConfig(BaseModel):
+    """What the domain ``reading`` asks about."""
+
+    model_config = _STRICT
+
+    folder: str | None = None
+    """A folder of Markdown files to ask questions about, such as books that a library was exported to; null
+    takes the texts that come with Ludus. Anchors are always about those. No unit."""
+
+    @field_validator("folder")
+    @classmethod
+    def _absolute(cls, value: str | None) -> str | None:
+        # workers and a resumed run may have another working folder
+        return None if value is None else str(Path(value).expanduser().absolute())
+
+
 class SleepConfig(BaseModel):
     """Distilling what was read into the weights."""
 
@@ -186,6 +203,8 @@ class RunConfig(BaseModel):
     """Held-out anchors."""
     sleep: SleepConfig = SleepConfig()
     """Distillation of notes into weights."""
+    reading: ReadingConfig = ReadingConfig()
+    """The text that questions of the domain ``reading`` are about."""
     sandbox: SandboxConfig = SandboxConfig()
     """Limits of model-written programs."""
     cluster: ClusterConfig = ClusterConfig()
@@ -206,6 +225,10 @@ class RunConfig(BaseModel):
     """What the library takes, keeps in sight and shows."""
     lake: LakeConfig = LakeConfig()
     """Where the log is kept."""
+
+    def domain(self, name: str) -> Domain:
+        """The domain called ``name`` as this run has it. Raises ValueError."""
+        return make_domain(name, folder=self.reading.folder)
 
     def evaluated(self, round: int) -> bool:
         """Whether the anchors are answered in a round: in the first, the last, and every so many."""
@@ -271,7 +294,7 @@ class RunConfig(BaseModel):
         for name in [*self.domains, *self.evaluation.transfer]:
             posed = name in self.domains
             try:
-                domain = make_domain(name)
+                domain = self.domain(name)
             except ValueError as error:
                 problems.append(f"{'domains' if posed else 'evaluation.transfer'}: {error}")
                 continue
@@ -282,6 +305,12 @@ class RunConfig(BaseModel):
                     f"{name} out of domains"
                 )
                 continue
+            strange = sorted(c for c in domain.alphabet if c != "\n" and not " " <= c <= "~")
+            if strange and self.engine.form == "terse":
+                problems.append(
+                    f"domains: expected {name} to be of printable ASCII with engine.form: terse, got "
+                    f"{', '.join(map(repr, strange[:5]))}; write others, or engine.form: natural"
+                )
             # a character of ASCII text is a token at most
             brief = len(domain.brief(self.engine.form, 100.0, None))
             if posed and brief + self.engine.proposal_tokens > self.engine.context:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from arena.domains import make_domain
 from arena.faults import listed, nearest
 from curricula import make_strategy
 
@@ -74,7 +73,7 @@ def _measure_faults(config: RunConfig) -> list[str]:
         mine = curriculum.by_domain.get(name)
         if mine != "map_elites" and not (mine is None and others):
             continue
-        features = set(make_domain(name).anchors(1)[0].features)
+        features = set(config.domain(name).anchors(1)[0].features)
         if missing := sorted(set(curriculum.map_elites.measures) - features):
             problems.append(
                 f"curriculum.map_elites.measures: expected features of {name} ({listed(features)}), got "

@@ -170,8 +170,10 @@ class SolveEnv(_DomainEnv):
     line, a note with a character outside the domain's alphabet is left out and counted in
     ``info["notes_left_out"]``.
 
-    ``info`` has ``verdict``, ``answer`` and ``failure`` (None until the end), ``turns`` (actions so
-    far), ``lookups_left``, ``notes_left_out`` and ``spec``. ``max_turns`` truncates endless episodes.
+    ``info`` has ``verdict``, ``answer`` and ``failure`` (None until the end), ``turns`` (actions so far),
+    ``lookups_left``, ``notes_left_out``, ``spec``, and ``opponent``: whether it is the turn of the solver's
+    opponent, in a game of two. Then the observation is the opponent's, without notes, and so is the next
+    action: whoever steps the environment plays both. ``max_turns`` truncates endless episodes.
 
     Raises ValueError for an unknown domain, a wrong form, or lookups without a library.
     """
@@ -202,6 +204,7 @@ class SolveEnv(_DomainEnv):
         self._notes: list[str] = []
         self._left_out = 0
         self._lookups_left = 0
+        self._opponent = False
         self._done = True
         self.observation = ""
 
@@ -229,6 +232,11 @@ class SolveEnv(_DomainEnv):
         for action in episode.actions:
             env.step(action)
         return env
+
+    @property
+    def opponent(self) -> bool:
+        """Whether it is the turn of the solver's opponent."""
+        return self._opponent
 
     @property
     def episode(self) -> Episode:
@@ -259,7 +267,7 @@ class SolveEnv(_DomainEnv):
         if self._done or self._start is None:
             raise RuntimeError("expected reset() before step(): the episode is over")
         self._actions.append(action)
-        if self._lookups_left > 0 and self.library is not None:
+        if self._lookups_left > 0 and self.library is not None and not self._opponent:
             query = self.query(action, self.form)
             if query is not None:
                 self._lookups_left -= 1
@@ -273,13 +281,15 @@ class SolveEnv(_DomainEnv):
             self._done = True
             self.observation = turn.observation
             return turn.observation, turn.reward, True, False, self._info(turn)
-        self._problem = turn.observation
+        self._problem, self._opponent = turn.observation, turn.opponent
         return self._continue()
 
     def _pose(self, spec: str, answer_key: str, notes: Iterable[str]) -> None:
         given = tuple(notes)
         self._start = Episode(self.domain.name, spec, answer_key, self.form, given, self.lookups)
-        self._problem = self.domain.pose(spec, self.form)
+        self._problem, self._opponent = self.domain.pose(spec, self.form), False
+        if self.domain.two_players:
+            self._opponent = self.domain.turn(spec, answer_key, (), self.form).opponent
         self._actions, self._answers, self._notes = [], [], []
         self._left_out = 0
         self._lookups_left = self.lookups
@@ -295,6 +305,8 @@ class SolveEnv(_DomainEnv):
                 self._notes.append(note)
 
     def _observe(self) -> str:
+        if self._opponent:
+            return self._problem
         if self.form == "terse":
             return "\n".join([*self._notes, self._problem]) if self._notes else self._problem
         parts = []
@@ -334,6 +346,7 @@ class SolveEnv(_DomainEnv):
             "turns": len(self._actions),
             "lookups_left": self._lookups_left,
             "notes_left_out": self._left_out,
+            "opponent": self._opponent and not self._done,
         }
 
     def _executed(self, draft: str) -> tuple[str, str]:

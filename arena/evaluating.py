@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, get_args
 
 from arena import revisiting
 from arena.answering import Question, answers
+from arena.opponents import match_at
 from arena.pools import WorkFailed
 from culture.records import Arm, Evaluation, Measure
 from curricula import frontier_of
@@ -45,6 +46,11 @@ def _place(play: Play, version: str, domain_name: str) -> None:
         if answer.correct is None:
             play.event("infrastructure", "anchor_lost", anchor.anchor_id, version)
             continue
+        if domain.two_players:
+            match = match_at(
+                domain, anchor.spec, anchor.anchor_id, play.round, version, answer.answer, answer.turns
+            )
+            play.rows.matches.append(match)
         play.rows.evaluations.append(
             Evaluation(
                 round=play.round,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agents.config import RoleObjective
 from agents.learning.batches import Sample, rows_from, write_parquet
+from arena.opponents import others_samples
 from arena.pools import Failed
 from arena.run_files import BATCHES, run_path
 from arena.workers import LearnOrder
@@ -75,7 +76,7 @@ def _solver_samples(play: Play, attempts: Sequence[Attempt]) -> list[Sample]:
 
     Of an attempt of several turns every completion is a sample, lookups too, each under the prompt that it
     answered and with the reward of the whole. ``rejection`` imitates attempts that were right, not those
-    that came part of the way.
+    that came part of the way. In a game of two the turns of an opponent of today are samples too.
     """
     goal = play.config.learner.solver
     if goal.objective == "answer_key":
@@ -98,11 +99,22 @@ def _solver_samples(play: Play, attempts: Sequence[Attempt]) -> list[Sample]:
             reward=a.reward,
             policy=a.policy_version.partition("@")[0],
             weight=goal.weight,
+            part=_part(play, a),
         )
         for a in attempts
         if a.verdict != "error" and (a.correct or goal.objective != "rejection")
-        for said in (*earlier.get(a.attempt_id, ()), a)
-    ]
+        for said in _own(earlier, a)
+    ] + list(others_samples(play, attempts, earlier))
+
+
+def _own(earlier: Mapping[str, Sequence[Action]], attempt: Attempt) -> list[Action | Attempt]:
+    """What the solver wrote, turn by turn."""
+    return [*(x for x in earlier.get(attempt.attempt_id, ()) if not x.opponent), attempt]
+
+
+def _part(play: Play, attempt: Attempt) -> str:
+    domain = play.state.domains[attempt.domain]
+    return domain.part(play.state.known[attempt.problem_id].spec, opponent=False)
 
 
 def _rehearsed(play: Play, new: Sequence[Sample], goal: RoleObjective) -> list[Sample]:
@@ -165,7 +177,8 @@ def _hindsight(play: Play, problem: Problem) -> str:
     if problem.target_difficulty is None:
         return problem.prompt
     domain = play.state.domains[problem.domain]
-    return domain.brief(play.config.engine.form, problem.difficulty, None)
+    assert problem.spec is not None  # who was paid proposed a problem
+    return domain.hindsight(play.config.engine.form, problem.difficulty, problem.spec)
 
 
 @dataclass(frozen=True, slots=True)

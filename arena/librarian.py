@@ -9,7 +9,6 @@ from pathlib import Path
 
 from agents.population import Population
 from arena.config import RunConfig
-from arena.domains import make_domain
 from arena.run_files import cache_folder
 from arena.seeding import kept
 from culture import connect
@@ -67,7 +66,7 @@ class Librarian:
         self.config = config
         self._embedder = None if config.library.search == "bm25" else MiniLM(cache_folder())
         self._seeds = kept(folder)
-        self._alphabets = {name: make_domain(name).alphabet for name in config.domains}
+        self._alphabets = {name: config.domain(name).alphabet for name in config.domains}
         self.library = self._empty()
         self.round = -1
         self._population = Population(config.population, config.seed)

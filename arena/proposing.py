@@ -75,7 +75,8 @@ def _drafts(play: Play, wanted: Sequence[Fresh | Mutate]) -> list[_Draft]:
         who.append(agent)
         parent = play.state.known[request.parent_id].spec if isinstance(request, Mutate) else None
         target = request.target if isinstance(request, Fresh) else None
-        prompts.append(domain.brief(form, target, parent))
+        rng = generator(config.seed, "ask", play.round, i)
+        prompts.append(domain.ask(form, target, parent, rng))
         size = play.state.known[request.parent_id].difficulty if isinstance(request, Mutate) else target
         patterns.append(domain.pattern(form, size) if play.held(agent.policy) else None)
         rng = generator(config.seed, "operator", play.round, i)

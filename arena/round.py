@@ -14,7 +14,17 @@ from datetime import UTC, datetime
 
 from agents.engines.base import Completion, Sampling
 from agents.engines.base import Request as Generation
-from arena import attempting, clubs, evaluating, generations, learning, measuring, proposing, writing
+from arena import (
+    attempting,
+    clubs,
+    evaluating,
+    generations,
+    learning,
+    measuring,
+    proposing,
+    rating,
+    writing,
+)
 from arena.cluster import Cluster
 from arena.state import State
 from culture.quoting import quote
@@ -71,6 +81,7 @@ class Play:
         self.policies: dict[str, Policy] = dict(state.policies)
         self.next_version = dict(state.next_version)
         self.baselines = dict(state.baselines)
+        self.ratings = {name: list(rating) for name, rating in state.ratings.items()}
         self.generated_tokens = 0
         self.trained_tokens = 0
         self.spent: dict[str, Spent] = {}
@@ -105,6 +116,7 @@ class Play:
             evaluating.evaluate(self)
             evaluating.measure(self)
             measuring.measure(self)
+            rating.measure(self)
         for note in self.cluster.noticed:
             self.event("infrastructure", "restart", "cluster", note)
         self.cluster.noticed.clear()
@@ -119,9 +131,13 @@ class Play:
             if problem.answer_key is not None and problem.spec is not None:
                 state.seen.add((problem.domain, problem.spec))
         state.population = state.population.next()
-        state.policies = self.policies
+        for policy in self.rows.policies:
+            # those that it began with were taken up before the first round
+            if policy.accepted and policy.version > 0:
+                state.take_up(policy)
         state.next_version = self.next_version
         state.baselines = self.baselines
+        state.ratings = self.ratings
         state.take_in(self.rows.evaluations)
         state.rehearsal.append(state.key_samples(state.taught(self.rows.attempts)))
         if self.shelved is not None:
@@ -214,7 +230,7 @@ class Play:
         admitted = [p for p in rows.problems if p.status == "admitted"]
         difficulties = [p.difficulty for p in admitted if p.difficulty is not None]
         library = self.shelved
-        state = {**self.state.save(), "baselines": self.baselines}
+        state = {**self.state.save(), "baselines": self.baselines, "ratings": self.ratings}
         if library is not None:
             state = {**state, "library": library.state, "library_size": library.size}
         return Round(

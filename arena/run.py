@@ -210,7 +210,7 @@ class Run:
                 reason=None,
             )
             rows.append(row)
-            self.state.policies[name] = row
+            self.state.take_up(row)
             self.state.next_version[name] = 1
         return rows
 

@@ -25,7 +25,7 @@ from typing import cast
 
 from agents.population import Population
 from arena.config import RunConfig
-from arena.domains import Domain, make_domain
+from arena.domains import Domain
 from arena.faults import listed, nearest, shown
 from arena.held_out import HeldOut
 from arena.rechecking import RECHECKED, Checked, recheck
@@ -210,7 +210,7 @@ class _Checks:
 
     def __init__(self, config: RunConfig) -> None:
         self.config = config
-        self.domains = {name: make_domain(name) for name in config.domains}
+        self.domains = {name: config.domain(name) for name in config.domains}
         agents = Population(config.population, config.seed).agents
         self.places = {PUBLIC, *(f"agent:{a.agent_id}" for a in agents)}
         self.places |= {f"org:{a.organisation}" for a in agents}

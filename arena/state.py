@@ -15,7 +15,7 @@ from agents.population import Population
 from agents.vocabulary import Vocabulary
 from arena.bases import vocabulary_for
 from arena.config import EvaluationConfig, RunConfig
-from arena.domains import Domain, make_domain
+from arena.domains import Domain
 from arena.domains.base import Anchor, Solution
 from arena.held_out import HeldOut
 from arena.seeding import kept, size
@@ -82,6 +82,10 @@ class State:
     """The last committed round; -1 before the first."""
     policies: dict[str, Policy] = field(default_factory=dict)
     """The version that each policy is at."""
+    versions: dict[str, list[int]] = field(default_factory=dict)
+    """Numbers of every accepted version of each policy, in order."""
+    ratings: dict[str, list[float]] = field(default_factory=dict)
+    """Mean, deviation and matches of each player of each game, see ``arena.rating``."""
     next_version: dict[str, int] = field(default_factory=dict)
     """The number of each policy's next version; refused versions have used theirs up."""
     known: dict[str, Known] = field(default_factory=dict)
@@ -104,8 +108,8 @@ class State:
     def fresh(cls, config: RunConfig, folder: Path) -> State:
         """Before the first round of the run in ``folder``, with the notes that its library begins with."""
         version, in_sight = size(kept(folder))
-        domains = {name: make_domain(name) for name in config.domains}
-        evaluated = domains | {name: make_domain(name) for name in config.evaluation.transfer}
+        domains = {name: config.domain(name) for name in config.domains}
+        evaluated = domains | {name: config.domain(name) for name in config.evaluation.transfer}
         return cls(
             config=config,
             folder=folder,
@@ -141,11 +145,12 @@ class State:
         state.library = cast("Json", saved["library"])
         state.library_size = int(cast("int", saved["library_size"]))
         state.baselines = cast("dict[str, float]", saved["baselines"])
+        state.ratings = cast("dict[str, list[float]]", saved["ratings"])
         state.library_version = int(row["library_version"])
         for policy in lake.records(Policy):
             state.next_version[policy.policy] = policy.version + 1
             if policy.accepted:
-                state.policies[policy.policy] = policy
+                state.take_up(policy)
         for problem in lake.records(Problem, "answer_key IS NOT NULL"):
             assert problem.spec is not None
             state.seen.add((problem.domain, problem.spec))
@@ -157,6 +162,11 @@ class State:
         for r in range(first, last + 1):
             state.rehearsal.append(state.key_samples(state.taught(lake.records(Attempt, "round = ?", [r]))))
         return state
+
+    def take_up(self, policy: Policy) -> None:
+        """Go on with an accepted version."""
+        self.policies[policy.policy] = policy
+        self.versions.setdefault(policy.policy, []).append(policy.version)
 
     def take_in(self, evaluations: Iterable[Evaluation]) -> None:
         """Remember answers to anchors."""
@@ -193,6 +203,7 @@ class State:
             "library": self.library,
             "library_size": self.library_size,
             "baselines": self.baselines,
+            "ratings": self.ratings,
         }
 
     def taught(self, attempts: Sequence[Attempt]) -> list[Attempt]:
@@ -247,6 +258,13 @@ def _core(domain: Domain, config: EvaluationConfig) -> list[Anchor]:
     """The anchors that policies are held to; the far cells serve later, stronger models."""
     cells = domain.core_cells[: config.cells]
     return [a for a in domain.anchors(config.per_cell) if a.cell in cells]
+
+
+def kept_versions(accepted: Sequence[int], keep_every: int) -> list[int]:
+    """Of a policy's accepted versions those whose weights are never deleted, or not yet: every so-manieth
+    and the latest two."""
+    latest = max(accepted, default=0)
+    return [n for n in accepted if n % keep_every == 0 or n >= latest - 1]
 
 
 def _parsed(value: object) -> Json:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from arena.answering import Question, answers
 from arena.cluster import open_cluster
-from arena.domains import make_domain
 from arena.faults import listed
 from arena.pools import WorkFailed
 from arena.run import read_config
@@ -38,7 +37,7 @@ def pupil(folder: Path, policy_version: str, domain: str) -> Iterator[Callable[[
             f"({listed(_kept(folder))}), got {policy_version!r}; of older ones every so-manieth is kept "
             "(learner.keep_every)"
         )
-    asked = make_domain(domain)
+    asked = config.domain(domain)
     anchors = {a.anchor_id: a for a in asked.anchors(config.evaluation.per_cell)}
     local = config.model_copy(update={"cluster": config.cluster.model_copy(update={"local": True})})
     cluster = open_cluster(folder.absolute(), local)

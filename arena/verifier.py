@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from arena.config import RunConfig
-from arena.domains import Domain, make_domain
+from arena.domains import Domain
 from arena.envs import Episode, SolveEnv
 from arena.proposals import Judged, judge
 from arena.rechecking import Checked, recheck
@@ -25,6 +25,8 @@ class Stepped:
     verdict: Verdict | None
     reward: float
     failure: str | None
+    opponent: bool = False
+    """Whether it is the turn of the solver's opponent."""
 
 
 class Verifier:
@@ -33,7 +35,7 @@ class Verifier:
     def __init__(self, config: RunConfig) -> None:
         self.sandbox = Sandbox(config.sandbox)
         self._domains: dict[str, Domain] = {
-            name: make_domain(name) for name in [*config.domains, *config.evaluation.transfer]
+            name: config.domain(name) for name in [*config.domains, *config.evaluation.transfer]
         }
         self._form = config.engine.form
 
@@ -61,7 +63,13 @@ class Verifier:
                 verdict = "malformed"
             stepped.append(
                 Stepped(
-                    observation, terminated or truncated, info["answer"], verdict, reward, info["failure"]
+                    observation,
+                    terminated or truncated,
+                    info["answer"],
+                    verdict,
+                    reward,
+                    info["failure"],
+                    info["opponent"],
                 )
             )
         return stepped

@@ -17,7 +17,6 @@ from agents.config import LearnerConfig, PolicyConfig, WarmUpConfig
 from agents.learning.learner import train_rows
 from agents.learning.trainee import Trainee, new_optimizer
 from arena.config import MOST_ANCHORS
-from arena.domains import make_domain
 from arena.domains.base import Domain, Executor, Rejected, Solution
 from culture.records import BatchRow, Form, Role
 from culture.seeds import derive, generator
@@ -93,12 +92,13 @@ class _Lessons:
         self.domain, self.config, self.form = domain, config, form
         # Without a key to teach, all start with knowing what to propose.
         proposing = config.propose_share if "proposer" in roles else 0.0
-        solving = "solver" in roles and (domain.one_step or domain.pages)
+        solving = "solver" in roles and (domain.one_step or domain.pages or domain.plays)
         self.propose_share = proposing if solving else 1.0
         self.rng = generator(seed, "warm_up", domain.name)
         self.banned = {anchor.spec for anchor in domain.anchors(MOST_ANCHORS)}
         kinds = ["propose"] if self.propose_share > 0 else []
-        kinds += ["read", "solve"] if self.propose_share < 1 else []
+        if self.propose_share < 1:
+            kinds += ["solve"] if domain.plays else ["read", "solve"]
         self.pools = {
             kind: _Problems(domain, kind, config, sandbox, self.banned, form, seed) for kind in kinds
         }
@@ -107,8 +107,11 @@ class _Lessons:
         """Role, prompt and completion of a row; with ``practice`` mostly copying, where pages are read."""
         if self.rng.random() < self.propose_share:
             return self._proposal()
-        if self.domain.pages and self.rng.random() < (_PRACTICE if practice else _PRACTICE_AFTER):
+        copies = self.domain.pages or self.domain.copies
+        if copies and self.rng.random() < (_PRACTICE if practice else _PRACTICE_AFTER):
             return self._copying()
+        if self.domain.plays:
+            return self._playing()
         if not self.domain.one_step:
             return self._of_several_steps()
         if self.rng.random() < self.config.read_share:
@@ -144,6 +147,21 @@ class _Lessons:
         text = "".join(self.rng.choice(few, size))
         return "solver", f"{text}\n", text
 
+    def _playing(self) -> tuple[str, str, str]:
+        """A turn of an episode in which everybody acts as a script that knows nothing."""
+        domain, form = self.domain, self.form
+        spec, _ = self.pools["solve"].draw()
+        actions: list[str] = []
+        shown = domain.pose(spec, form)
+        while True:
+            action = domain.trial(spec, actions, self.rng, form, shown) or ""
+            turn = domain.turn(spec, "", [*actions, action], form)
+            # every turn of an episode is as likely, long ones have more
+            if turn.done or self.rng.random() < 1 / 3:
+                return "solver", shown, action
+            actions.append(action)
+            shown = turn.observation
+
     def _of_several_steps(self) -> tuple[str, str, str]:
         """A page read, that of another problem above it now and then; notes read; or something tried."""
         domain, form = self.domain, self.form
@@ -169,7 +187,8 @@ class _Lessons:
         if self.rng.random() < 0.75:
             target = self.domain.difficulty(self.domain.features(spec, solution))
             shown = target if self.rng.random() < 0.9 else None
-            return "proposer", self.domain.brief(self.form, shown, None), self.domain.write(spec, self.form)
+            asked = self.domain.hindsight(self.form, shown, spec)
+            return "proposer", asked, self.domain.write(spec, self.form)
         child = self.domain.mutate(spec, self.rng)
         while child in self.banned:
             child = self.domain.mutate(spec, self.rng)
@@ -182,7 +201,7 @@ def warm_up(
     learner: LearnerConfig,
     *,
     roles: Collection[Role],
-    domains: Sequence[str],
+    domains: Sequence[Domain],
     form: Form,
     sandbox: Executor,
     seed: int,
@@ -198,7 +217,7 @@ def warm_up(
         heads=policy.heads,
         rope_theta=policy.rope_theta,
     )
-    lessons = [_Lessons(make_domain(name), config, roles, form, sandbox, seed) for name in domains]
+    lessons = [_Lessons(domain, config, roles, form, sandbox, seed) for domain in domains]
     trainee = Trainee("warm_up", model, new_optimizer(model, learner), 0)
     trained, step = 0, 0
     practice = True

@@ -30,7 +30,6 @@ from agents.learning.learner import Learned, Learner
 from agents.learning.parallel import learn_in_parallel
 from arena.bases import VERSIONS_KEPT, vocabulary_for
 from arena.config import RunConfig
-from arena.domains import make_domain
 from arena.run_files import CHECKPOINTS, cache_folder
 from arena.sandbox import Sandbox
 from arena.warm_up import warm_up
@@ -166,7 +165,7 @@ class LearnerWorker:
                     self.config.warm_up,
                     self.config.learner,
                     roles=self.config.population.roles_of(policy),
-                    domains=self.config.domains,
+                    domains=[self.config.domain(name) for name in self.config.domains],
                     form=self.config.engine.form,
                     sandbox=sandbox,
                     seed=self.config.seed,
@@ -197,11 +196,13 @@ def _fingerprint(config: RunConfig, policy: str) -> str:
     from arena import domains as worlds
     from arena import warm_up as taught
 
-    own = [sys.modules[type(make_domain(name)).__module__] for name in config.domains]
+    domains = [config.domain(name) for name in config.domains]
+    own = [sys.modules[type(domain).__module__] for domain in domains]
     files = {Path(str(module.__file__)) for module in (made, taught, *own)}
     for package in (trained, worlds):
         files |= set(Path(str(package.__file__)).parent.glob("*.py"))
     sources = [path.read_text() for path in sorted(files)]
+    sources += [text for domain in domains for text in domain.material()]
     shape = config.policies[policy].model_dump(exclude={"trained", "lr"})
     learner = config.learner.model_dump(
         include={"betas", "weight_decay", "max_grad_norm", "micro_batch_tokens", "threads", "lr"}

@@ -188,6 +188,29 @@ class Action:
     logprobs: list[float]
     lookup: bool
     """Whether it searched the library rather than to act on the problem."""
+    opponent: bool
+    """Whether it is a move of the solver's opponent, in a game of two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A game of two that came to its end: an attempt's, or one at an anchor."""
+
+    round: int
+    domain: str
+    part: str
+    """What the solver played: game and seat."""
+    attempt_id: str | None
+    anchor_id: str | None
+    policy_version: str
+    """The solver's."""
+    opponent: str
+    """Its opponent's policy version, or the name of somebody scripted."""
+    result: str
+    """win, draw or loss, the solver's."""
+    forfeited_by: str | None
+    """``solver`` or ``opponent`` where one lost by making no move that is allowed."""
+    turns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,5 +431,6 @@ class RoundRows:
     updates: list[Update] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)
     revisits: list[Revisit] = field(default_factory=list)
+    matches: list[Match] = field(default_factory=list)
     measures: list[Measure] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)

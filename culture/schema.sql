@@ -238,9 +238,10 @@ CREATE TABLE actions (
     completion VARCHAR NOT NULL,
     token_ids INTEGER[] NOT NULL,
     logprobs DOUBLE[] NOT NULL,
-    lookup BOOLEAN NOT NULL
+    lookup BOOLEAN NOT NULL,
+    opponent BOOLEAN NOT NULL
 );
-COMMENT ON TABLE actions IS 'One row a completion of an attempt of several turns that was not its last: that is in attempts.';
+COMMENT ON TABLE actions IS 'One row a completion of an attempt of several turns that was not its solver''s last: that is in attempts.';
 COMMENT ON COLUMN actions.attempt_id IS 'Attempt that it is of.';
 COMMENT ON COLUMN actions.round IS 'Round of the attempt.';
 COMMENT ON COLUMN actions.turn IS 'Place in the attempt, from 0.';
@@ -249,6 +250,7 @@ COMMENT ON COLUMN actions.completion IS 'What it wrote, untrusted.';
 COMMENT ON COLUMN actions.token_ids IS 'Token ids of the completion, in the policy''s vocabulary.';
 COMMENT ON COLUMN actions.logprobs IS 'Log-probabilities of those tokens under the policy that sampled them, in nats.';
 COMMENT ON COLUMN actions.lookup IS 'Whether it searched the library rather than to act on the problem.';
+COMMENT ON COLUMN actions.opponent IS 'Whether it is a move of the solver''s opponent, in a game of two; whose it is is in matches.';
 
 CREATE TABLE reads (
     attempt_id VARCHAR NOT NULL,
@@ -483,6 +485,30 @@ COMMENT ON COLUMN revisits.problem_id IS 'Problem answered.';
 COMMENT ON COLUMN revisits.posed IS 'Round that set the problem.';
 COMMENT ON COLUMN revisits.completion IS 'What it wrote, untrusted.';
 COMMENT ON COLUMN revisits.correct IS 'Whether the answer was right.';
+
+CREATE TABLE matches (
+    round BIGINT NOT NULL,
+    domain VARCHAR NOT NULL,
+    part VARCHAR NOT NULL,
+    attempt_id VARCHAR,
+    anchor_id VARCHAR,
+    policy_version VARCHAR NOT NULL,
+    opponent VARCHAR NOT NULL,
+    result VARCHAR NOT NULL,
+    forfeited_by VARCHAR,
+    turns BIGINT NOT NULL
+);
+COMMENT ON TABLE matches IS 'One row a game of two that came to its end, in an attempt or at an anchor; its moves are in actions.';
+COMMENT ON COLUMN matches.round IS 'Round in which it was played.';
+COMMENT ON COLUMN matches.domain IS 'Domain by name.';
+COMMENT ON COLUMN matches.part IS 'What the solver played: the game''s letter and + where it began.';
+COMMENT ON COLUMN matches.attempt_id IS 'Attempt that it is; NULL at an anchor.';
+COMMENT ON COLUMN matches.anchor_id IS 'Anchor that it was played at; NULL in an attempt.';
+COMMENT ON COLUMN matches.policy_version IS 'Policy version of the solver.';
+COMMENT ON COLUMN matches.opponent IS 'Policy version that it played against, or random or expert, who are scripted and never change.';
+COMMENT ON COLUMN matches.result IS 'win, draw or loss, of the solver.';
+COMMENT ON COLUMN matches.forfeited_by IS 'solver or opponent, where one of them lost by a move that is not allowed; else NULL.';
+COMMENT ON COLUMN matches.turns IS 'Turns that policies took in it, those of scripted opponents not among them, in turns.';
 
 CREATE TABLE measures (
     round BIGINT NOT NULL,

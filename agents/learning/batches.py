@@ -52,6 +52,8 @@ class Sample:
     policy: str
     """Name of the policy that is to be trained on it."""
     weight: float = 1.0
+    part: str = ""
+    """What is played in a game, and from which seat, where rewards of parts differ without any merit."""
 
 
 def rows_from(
@@ -80,7 +82,7 @@ def rows_from(
         Rewards(
             np.array([s.reward for s in sources.values()], dtype=np.float64),
             [s.group_id for s in sources.values()],
-            [f"{s.policy}/{s.domain}/{s.role}" for s in sources.values()],
+            [f"{s.policy}/{s.domain}/{s.role}" + (s.part and f"/{s.part}") for s in sources.values()],
             memory,
             config.rae_decay,
         )

@@ -52,7 +52,8 @@ class Rewards:
     groups: Sequence[str]
     """Samples of one prompt, and so of one expected reward, share a group."""
     tasks: Sequence[str]
-    """Policy, domain and role: rewards of different tasks are on scales of their own."""
+    """Policy, domain and role, and in games of two game and seat: rewards of different tasks are on scales
+    of their own."""
     memory: MutableMapping[str, float]
     """A moving average of each task's rewards, kept from round to round by the objectives that use one;
     they move it on. A task that is not in it has not been seen."""

@@ -12,9 +12,10 @@ class Rae(Clipped):
     """The clipped ratio with what a sample earned beyond what its role has come to earn.
 
     A = r − b, then b ← α b + (1 − α) r, sample by sample, with a b of its own for each policy, domain and
-    role, and α ``learner.rae_decay``. b is the average *before* the sample, as in the authors' code: taken
-    after it, every advantage would be α times as large. It goes on from round to round, so a role that is
-    paid more than another for no merit of its own is not reinforced for that.
+    role, in games of two for each game and seat, and α ``learner.rae_decay``. b is the average *before* the
+    sample, as in the authors' code: taken after it, every advantage would be α times as large. It goes on
+    from round to round, so a role that is paid more than another for no merit of its own is not reinforced
+    for that.
 
     A task's first b is 0, as in SPIRAL, where rewards are symmetric around it. Where they are not, the
     first 1/(1 − α) samples or so of a task are reinforced (or weakened) almost as their rewards stand.

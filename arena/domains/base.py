@@ -55,6 +55,8 @@ class Turn:
     verdict: Verdict | None = None
     reward: float = 0.0
     failure: str | None = None
+    opponent: bool = False
+    """Whether it is the turn of the solver's opponent, whose observation this is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +118,35 @@ class Domain(ABC):
     pages: bool = False
     """True where some problems of several steps come with a page that tells how to solve them. The warm-up
     then teaches to read it (:meth:`readable_key`), and to try where there is none (:meth:`trial`)."""
+    copies: bool = False
+    """True where answers stand in the prompt, to be found and copied; the warm-up then begins with copying,
+    as for ``pages``."""
+    plays: bool = False
+    """True where :meth:`trial` has something to show at every turn; the warm-up then teaches that."""
+    two_players: bool = False
+    """True for games of two, in which a policy may have to move for the solver's opponent
+    (``Turn.opponent``); what their episodes answer is ``win``, ``draw``, ``loss`` or ``forfeit``."""
     forms: tuple[Form, ...] = ("terse", "natural")
     """The forms that problems can be written in. A run in another one is refused before it starts."""
     core_cells: tuple[str, ...] = ()
     """Anchor cells within reach of a small model, easiest first; the other cells lie far beyond it."""
 
+    def material(self) -> Sequence[str]:
+        """Texts beside its code that its problems are made of."""
+        return ()
+
     # -- proposing ---------------------------------------------------------------------------------
     @abstractmethod
     def brief(self, form: Form, target: float | None, parent: str | None) -> str:
         """The proposer's prompt: a problem near ``target`` difficulty, or a variation of ``parent``."""
+
+    def ask(self, form: Form, target: float | None, parent: str | None, rng: np.random.Generator) -> str:
+        """The proposer's prompt where something has to be drawn for it, such as a passage to ask about."""
+        return self.brief(form, target, parent)
+
+    def hindsight(self, form: Form, target: float | None, spec: str) -> str:
+        """The request for a fresh problem that ``spec`` would have been the answer to."""
+        return self.brief(form, target, None)
 
     def pattern(self, form: Form, target: float | None) -> str | None:
         """A regular expression for the whole text of a proposal, for engines that can hold a model to one.
@@ -234,6 +256,16 @@ class Domain(ABC):
         """For a domain with ``pages``: scripted notes such as other solvers leave, of which some tell all
         that solves ``spec``, some a part of it, and some nothing. One line each in the terse form."""
         return []
+
+    def part(self, spec: str, *, opponent: bool) -> str:
+        """What a player of a problem plays, as far as it bears on what it can expect to earn; objectives
+        with a baseline a task keep one for each. Empty where all of a domain is alike."""
+        return ""
+
+    def against(self, spec: str) -> str:
+        """In a game of two: ``today`` where the opponent is a policy version of today, ``earlier`` where it
+        is one from before, else the name of somebody scripted."""
+        raise TypeError(f"expected a game of two, got {self.name}")
 
     def longest(self, spec: str, form: Form) -> int:
         """Characters of the longest observation of an episode, notes left out."""

@@ -229,6 +229,7 @@ def _check_posing(domain: Domain, solved: list[tuple[str, Solution]], sandbox: E
             else:
                 _check_readable_key(domain, spec, form, posed, where)
                 _check_sampled_notes(domain, spec, form, where)
+                _check_trial(domain, spec, form, where)
     if domain.one_step:
         _check_wrong(domain, solved, sandbox)
 
@@ -281,6 +282,22 @@ def _check_sampled_notes(domain: Domain, spec: str, form: Form, where: str) -> N
     for note in notes if form == "terse" else []:
         _in_alphabet(domain, note, f"a note on {where}")
         _expect("\n" not in note, f"a note on {where} in one line", note)
+
+
+def _check_trial(domain: Domain, spec: str, form: Form, where: str) -> None:
+    """What a script that knows nothing does at the first turn is an action."""
+    if not domain.plays:
+        return
+    trial = domain.trial(spec, [], generator(0, "trial", spec), form)
+    if trial is None:
+        raise AssertionError(f"expected a trial at {where}, got None")
+    again = domain.trial(spec, [], generator(0, "trial", spec), form)
+    _expect(trial == again, f"trial to draw from rng alone for {where}", again)
+    if form == "terse":
+        _in_alphabet(domain, trial, f"the trial at {where}")
+        _expect(domain.stop not in trial, f"no stop character in the trial at {where}", trial)
+    turn = domain.turn(spec, "", [trial], form)
+    _expect(turn.verdict != "malformed", f"the trial at {where} to be an action", turn)
 
 
 def _check_culture(domain: Domain, solved: list[tuple[str, Solution]]) -> None:

@@ -40,6 +40,7 @@ class GymDomain(Domain):
     """
 
     one_step = False
+    plays = True
     core_cells = ("reset",)
 
     def __init__(self, env_id: str, **kwargs: Any) -> None:
@@ -192,6 +193,14 @@ class GymDomain(Domain):
             failure = f"environment: expected a text observation, got {type(observation).__name__}"
             return Turn("", True, action, "error", 0.0, failure)
         return Turn(observation if form == "terse" else self._natural(observation), done=False)
+
+    def trial(
+        self, spec: str, actions: Sequence[str], rng: np.random.Generator, form: Form, prompt: str = ""
+    ) -> str:
+        """One of the environment's actions, drawn from its space."""
+        self._actions.seed(int(rng.integers(SEEDS)))
+        action = str(self._actions.sample())
+        return action if form == "terse" else f"Action: {action}"
 
     def _action(self, text: str) -> str | int:
         return text if isinstance(self._actions, spaces.Text) else int(text)
