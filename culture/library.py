@@ -71,8 +71,7 @@ class Library(Reads):
         are none, unchecked texts are found too, whatever ``unchecked`` says. Raises ValueError where the
         configuration needs an embedder and there is none.
         """
-        super().__init__(config, seed, count_tokens, embedder)
-        self._unread = unread
+        super().__init__(config, seed, count_tokens, embedder, unread)
         self._version = 0
         self._merges: dict[str, str] = {}
         self._archived: set[str] = set()
@@ -482,9 +481,6 @@ class Library(Reads):
         self._shelves.drop(page.note, source(page.note), self._revisions[page.head])
         if self._findable(page):
             self._finder.drop(page.note.note_id)
-
-    def _findable(self, page: Page) -> bool:
-        return page.note.kind not in self._unread and (not self._unread or self._shown(page))
 
     def _turn(self, name: str, round: int) -> tuple[bool, _Rank, bool]:
         """Sorts the notes of a shelf by which is archived first."""

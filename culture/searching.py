@@ -29,9 +29,11 @@ class Reads:
         seed: int,
         count_tokens: Callable[[str], int],
         embedder: Embedder | None,
+        unread: Collection[str],
     ) -> None:
         """As for ``culture.library.Library``."""
         self.config = config
+        self._unread = unread
         self.seed = seed
         self._count_tokens = count_tokens
         self._pages: dict[str, Page] = {}
@@ -135,6 +137,10 @@ class Reads:
     def _shown(self, page: Page) -> bool:
         """Whether solvers are shown what a note says, as far as its re-check decides."""
         return self.config.unchecked == "show" or confirmed(self._revisions[page.head].evidence)
+
+    def _findable(self, page: Page) -> bool:
+        """Whether a search may come upon a note that is in sight."""
+        return page.note.kind not in self._unread and (not self._unread or self._shown(page))
 
     def _trusted(self, name: str) -> float:
         """What the score of a note is multiplied by for its author's reputation."""
