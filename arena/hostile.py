@@ -208,14 +208,9 @@ class _Note:
 
 
 def _misnamed(text: str, rng: np.random.Generator) -> str:
-    """A page on which one thing that something gives is called otherwise."""
-    places = [
-        m.start() for m in re.finditer(r"[A-Z](?='*[0-9a-z])(?!orld)|(?<=gives )[a-z](?![a-z])", text)
-    ]
-    if not places:
-        return text
-    at = places[int(rng.integers(len(places)))]
-    return text[:at] + spoiled(text[at], rng) + text[at + 1 :]
+    """A page on which all that something gives is called otherwise: what is left right would help."""
+    given = r"[A-Z](?='*[0-9a-z])(?!orld)|(?<=gives )[a-z](?![a-z])"
+    return re.sub(given, lambda found: spoiled(found.group(), rng), text)
 
 
 def _spam(note: _Note) -> Edit | None:
