@@ -4,11 +4,11 @@
         [--defences off on strict]
 
 A fifth of the population writes to do harm, all of one kind or one of each (``mixed``; ``none`` is a run
-without them), 4 notes each a round beside 16 honest ones. Every run is played thrice for each seed: with the
-defences off; with re-check, quarantine, reputation and limits on; and with all of these where solvers are
-shown confirmed texts alone (``strict``). Runs are small ones of a preset, in
-this process: ``craft``, where reading helps, so that there is something to lose, or ``spark``. What the
-warm-up made for a seed is used in all conditions. Printed are
+without them), 4 notes each a round beside 16 honest ones. Every run is played thrice for each seed: with
+the defences off; with re-check, quarantine, reputation and limits on; and with all of these where solvers
+are shown confirmed texts alone (``strict``). Runs are small ones of a preset, in this process: ``craft``,
+where reading helps, so that there is something to lose, or ``spark``. What the warm-up made for a seed is
+used in all conditions. Printed are
 
 * *held out*: the share of anchors solved at the end;
 * *library - none*: the library's effect on success, its interval clustered by problem, over all seeds;
