@@ -1,12 +1,14 @@
 """What hostile authors do to a run, with and without the defences of the library.
 
     python -m benchmarks.hostile [--seeds 2] [--rounds 10] [--kinds none wrong mixed ...] [--preset craft]
+        [--defences off on strict]
 
 A fifth of the population writes to do harm, all of one kind or one of each (``mixed``; ``none`` is a run
-without them), 4 notes each a round beside 16 honest ones. Every run is played twice for each seed: with the
-defences off, and with re-check, quarantine, reputation and limits on. Runs are small ones of a preset, in
-this process: ``craft``, where reading helps, so that there is something to lose, or ``spark``. What the
-warm-up made for a seed is used in all conditions. Printed are
+without them), 4 notes each a round beside 16 honest ones. Every run is played thrice for each seed: with
+the defences off; with re-check, quarantine, reputation and limits on; and with all of these where solvers
+are shown confirmed texts alone (``strict``). Runs are small ones of a preset, in this process: ``craft``,
+where reading helps, so that there is something to lose, or ``spark``. What the warm-up made for a seed is
+used in all conditions. Printed are
 
 * *held out*: the share of anchors solved at the end;
 * *library - none*: the library's effect on success, its interval clustered by problem, over all seeds;
@@ -49,6 +51,7 @@ DEFENCES: dict[str, list[str]] = {
         "library.near_duplicate=0.9",
     ],
 }
+DEFENCES["strict"] = [*DEFENCES["on"], "library.unchecked=hide"]
 SMALL = {
     "spark": [
         "cluster.local=true",
@@ -195,13 +198,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--preset", choices=sorted(SMALL), default="craft")
     parser.add_argument("--kinds", nargs="+", default=["none", *KINDS, "mixed"])
+    parser.add_argument("--defences", nargs="+", choices=list(DEFENCES), default=list(DEFENCES))
     options = parser.parse_args()
     print(
         f"{'kind':>8} {'defences':>8} {'held out':>24} {'library arm':>24} {'library - none, points':>27} "
         f"{'hostile reads':>24} {'honest: refused hidden lost':>28} {'hostile: quarantined':>20} {'s':>5}"
     )
     for kind in options.kinds:
-        for defence, overrides in DEFENCES.items():
+        for defence in options.defences:
+            overrides = DEFENCES[defence]
             found = Found()
             started = time.perf_counter()
             for seed in range(options.seeds):

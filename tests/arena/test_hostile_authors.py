@@ -12,10 +12,14 @@ import pytest
 from agents.population import Hostile
 from analysis.identical import differences
 from arena.config import RunConfig
-from arena.hostile import CANARY, INJECTIONS, injection, spoiled
+from arena.domains import make_domain
+from arena.domains.base import Solution
+from arena.hostile import CANARY, INJECTIONS, _misnamed, injection, spoiled
+from arena.sandbox import Sandbox, SandboxConfig
 from arena.settings import load
 from culture import connect
 from culture.quoting import quote
+from culture.records import Form
 from tests.arena.consistency import check_log
 from tests.arena.killing import main
 from tests.arena.scripted import Failing, play
@@ -252,3 +256,22 @@ def test_what_is_spoiled_differs_in_one_sign(text: str) -> None:
 def test_a_hostile_editor_needs_no_policy(kind: Hostile) -> None:
     config = load("tiny", [groups(kind)], RunConfig)
     assert config.population.groups[-1].acts is False
+
+
+@pytest.mark.parametrize("form", ["terse", "natural"])
+def test_a_wrong_page_of_a_world_has_nothing_right(form: Form) -> None:
+    domain, rng = make_domain("craft"), np.random.default_rng(0)
+    sandbox = Sandbox(SandboxConfig(workers=1))  # which starts nothing before it is asked
+    looked = 0
+    for _ in range(100):
+        page = domain.example(domain.sample(rng, 14.0), Solution("", (), 0), form)
+        told = domain.claims(page, form)
+        assert told is not None
+        if told.claims:
+            said = domain.claims(_misnamed(page, rng), form)
+            assert said is not None and len(said.claims) == len(told.claims) and not said.rest
+            wrong = [text for text in domain.refuted(said.claims, sandbox) if isinstance(text, str)]
+            assert len(wrong) == len(said.claims)
+            looked += 1
+    sandbox.close()
+    assert looked > 20
