@@ -249,8 +249,8 @@ def _readers(log: Log, round: int, name: str) -> list[Row]:
 def _worth(log: Log, round: int, name: str) -> Row | None:
     """What reading it added to success, by the round that told it last."""
     return log.row(
-        "SELECT round, value, low, high, n FROM measures "
-        "WHERE name = 'worth/note/' || $id AND round <= $round ORDER BY round DESC LIMIT 1",
+        "SELECT round, worth AS value, low, high, attempts AS n FROM worth "
+        "WHERE what = 'note' AND key = $id AND round <= $round ORDER BY round DESC LIMIT 1",
         {"id": name, "round": round},
     )
 

@@ -189,6 +189,7 @@ def _sql(log: Log, round: int, address: Address) -> dict[str, object]:
         "answer": sql_box.ask(log, asked),
         "examples": sql_box.EXAMPLES,
         "tables": sql_box.tables(log),
+        "views": sql_box.views(),
         "shown": sql_box.SHOWN,
         "kept": sql_box.KEPT,
     }
