@@ -55,6 +55,8 @@ class Log:
         self.connection = connect(folder, memory=MEMORY)
         self._lock = threading.RLock()
 
+        self.remembered: object = None
+        """What the temporary table of the connection was made for (``analysis.browser.notes``)."""
         self._past: tuple[int, duckdb.DuckDBPyConnection] | None = None
 
     def close(self) -> None:

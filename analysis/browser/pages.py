@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+import duckdb
 import jinja2
 import markupsafe
 
@@ -233,6 +234,8 @@ def page(log: Log, head: Head, address: Address) -> Page:
         values = _PAGES[address.view](log, round, address)
     except Slow as error:
         return _message(address, round, "That took too long", str(error))
+    except (ValueError, duckdb.Error) as error:  # records that were changed, or are of another version
+        return _message(address, round, "That cannot be shown", str(error))
     if values is None:
         wanted = f"No {address.view} {address.get('id')!r} was there at the end of round {round}."
         return _message(address, round, "Not there", wanted)
