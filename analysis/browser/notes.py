@@ -84,11 +84,9 @@ def listed(log: Log, round: int, address: Address) -> Found:
 
 
 def _remember(log: Log, round: int) -> None:
-    """Make the temporary table ``as_of_round``: the library without its texts, until another is asked for."""
-    written = log.row(
-        "SELECT max(library_version) AS version FROM rounds WHERE round = $round", {"round": round}
-    )
-    key = (round, (written or {}).get("version"))
+    """Make the temporary table ``as_of_round``: the library without its texts, until another is wanted."""
+    found = log.row("SELECT library_version AS version FROM rounds WHERE round = $at", {"at": round})
+    key = (round, found["version"] if found else None)
     if log.remembered != key:
         log.connection.execute(
             f"""
