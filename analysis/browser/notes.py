@@ -62,7 +62,7 @@ def listed(log: Log, round: int, address: Address) -> Found:
         )
     title_first = f"({' AND '.join(hits) or 'TRUE'})"
     with log.held():
-        _remember(log, round)
+        remember(log, round)
         notes = log.rows(
             f"""
             WITH page AS MATERIALIZED (
@@ -83,7 +83,7 @@ def listed(log: Log, round: int, address: Address) -> Found:
         return Found(total, notes, first, _facets(log))
 
 
-def _remember(log: Log, round: int) -> None:
+def remember(log: Log, round: int) -> None:
     """Make the temporary table ``as_of_round``: the library without its texts, until another is wanted."""
     found = log.row("SELECT library_version AS version FROM rounds WHERE round = $at", {"at": round})
     key = (round, found["version"] if found else None)

@@ -104,13 +104,14 @@ def problem_page(log: Log, round: int, address: Address) -> ProblemPage | None:
         return None
     problem = found[0]
     here = {"id": problem["problem_id"], "round": round}
+    since = {**here, "posed": problem["round"]}
     first = ATTEMPTS * address.number("page", 1000)
     attempts = log.rows(
         f"""
         WITH page AS MATERIALIZED (
             SELECT attempt_id, round, solver, policy_version, arm, dose, replay, turns,
                 left(answer, 120) AS answer, verdict, correct, reward
-            FROM attempts WHERE problem_id = $id AND round <= $round
+            FROM attempts WHERE problem_id = $id AND round BETWEEN $posed AND $round
             ORDER BY round, attempt_id LIMIT {ATTEMPTS} OFFSET {first}
         )
         SELECT page.*, coalesce(r.n, 0) AS read FROM page LEFT JOIN (
@@ -118,12 +119,12 @@ def problem_page(log: Log, round: int, address: Address) -> ProblemPage | None:
             WHERE attempt_id IN (SELECT attempt_id FROM page) GROUP BY attempt_id
         ) r USING (attempt_id) ORDER BY round, attempt_id
         """,
-        here,
+        since,
     )
     arms = log.rows(
         "SELECT arm, count(*) AS attempts, count(*) FILTER (correct) AS correct FROM attempts "
-        "WHERE problem_id = $id AND round <= $round GROUP BY arm ORDER BY arm",
-        here,
+        "WHERE problem_id = $id AND round BETWEEN $posed AND $round GROUP BY arm ORDER BY arm",
+        since,
     )
     notes = log.rows(
         """
@@ -136,7 +137,14 @@ def problem_page(log: Log, round: int, address: Address) -> ProblemPage | None:
     )
     total = sum(int(str(row["attempts"])) for row in arms)
     return ProblemPage(
-        problem, _ancestors(log, here), _descendants(log, here), arms, attempts, total, first, notes
+        problem,
+        _ancestors(log, here) if problem["parent_id"] else [],
+        _descendants(log, here),
+        arms,
+        attempts,
+        total,
+        first,
+        notes,
     )
 
 

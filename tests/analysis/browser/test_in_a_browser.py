@@ -186,7 +186,8 @@ def test_a_note_from_the_list_to_its_problem_and_back(page: Page) -> None:
     title.click()
     page.until("What it is worth, and who read it")
     assert "view=note" in page.driver.current_url
-    page.driver.find_element(By.XPATH, "//h3[.='It cites']/following-sibling::ul//a").click()
+    cited = "//h3[.='It cites']/following-sibling::ul[1]//a[contains(@href, 'view=problem')]"
+    page.driver.find_element(By.XPATH, cited).click()
     page.until("Ancestors")
     page.driver.back()
     page.until("What it is worth, and who read it")
