@@ -27,6 +27,9 @@ from analysis.report.curves import (
 from analysis.report.page import embedded, rendered
 from analysis.report.single import Shown, Tell
 
+CURVES = ("held-out", "ability", "effects", "difficulty")
+"""The pictures of a comparison, in its order."""
+
 
 def page_of_runs(logs: Mapping[str, Log], folder: Path, tell: Tell) -> str:
     """The HTML that compares runs, by the names that it calls them by; pictures go into ``folder``.
