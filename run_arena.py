@@ -37,7 +37,6 @@ from culture.catalog import LakeError, connect
 
 if TYPE_CHECKING:
     from analysis.tabular import Format
-    from analysis.training_export import Role, Target
     from arena.run import Run
 
 # What a run needs (PyTorch, Ray) takes seconds to import, so only the commands that need it do.
@@ -167,7 +166,12 @@ def sql(
 @app.command()
 def export(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Name of a run, or its folder.")],
-    to: Annotated[str, typer.Option("--to", metavar="git|markdown|trl|verl", help="What it is for.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to", metavar="TARGET", help="git, markdown, trl, verl, huggingface, tensorboard or wandb."
+        ),
+    ],
     out: Annotated[
         Path | None,
         typer.Option(help="Folder to write, new or empty; by default export-git, -trl, ... in the run's."),
@@ -184,46 +188,22 @@ def export(
     ] = None,
     runs: RunsFolder = RUNS,
 ) -> None:
-    """The library as a git repository or Markdown; or what a run trained on, as Parquet for TRL or verl."""
+    """The library, the run as a dataset, what it trained on, or its measures, for other programs."""
     with _told():
         from analysis.export_folder import ExportError
+        from analysis.exporting import OPTIONS, check_options, exported
         from culture.history import NoSuchRound
 
-        _check_choice("--to", to, ["git", "markdown", "trl", "verl"])
-        library = to in ("git", "markdown")
-        for name, value in (("--policy", policy), ("--role", role)) if library else (("--at", at),):
-            if value is not None:
-                raise Wrong(f"expected no {name} with --to {to}, got {value}; leave it out")
-        folder = find(run, runs)
-        target = out or folder / f"export-{to}"
-        with connect(folder) as connection:
-            try:
-                for line in _exported(connection, target, to, at, policy, role):
+        _check_choice("--to", to, list(OPTIONS))
+        try:
+            check_options(to, at=at, policy=policy, role=role)
+            folder = find(run, runs)
+            target = out or folder / f"export-{to}"
+            with connect(folder) as connection:
+                for line in exported(connection, target, to, at=at, policy=policy, role=role):
                     typer.echo(line)
-            except (ExportError, NoSuchRound) as error:
-                raise Wrong(str(error)) from error
-
-
-def _exported(
-    connection: duckdb.DuckDBPyConnection,
-    folder: Path,
-    to: str,
-    at: int | None,
-    policy: str | None,
-    role: str | None,
-) -> list[str]:
-    if to == "git":
-        from analysis.git_export import export_git
-
-        return export_git(connection, folder, at).lines()
-    if to == "markdown":
-        from analysis.markdown_export import export_markdown
-
-        return export_markdown(connection, folder, at).lines()
-    from analysis.training_export import export_training
-
-    chosen = cast("Role | None", role)
-    return export_training(connection, folder, cast("Target", to), policy=policy, role=chosen).lines()
+        except (ExportError, NoSuchRound) as error:
+            raise Wrong(str(error)) from error
 
 
 def _check_choice(name: str, value: str, choices: list[str]) -> None:
@@ -254,7 +234,7 @@ def report(
         known = {name: load(name, [], RunConfig).model_dump(mode="json") for name in presets()}
         try:
             with _console().status("reading") as status:
-                lines = write_report(folders, target, known, status.update)
+                lines = write_report(folders, target, known, lambda now: status.update(Text(now)))
         except ValueError as error:
             raise Wrong(str(error)) from error
         for line in lines:

@@ -293,9 +293,10 @@ def test_export_of_the_library(told_runs: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--to", "gitt"], "expected git, markdown, trl or verl for --to, got 'gitt'; write 'git' instead"),
+        (["--to", "gitt"], "tensorboard or wandb for --to, got 'gitt'; write 'git' instead"),
         (["--to", "git", "--role", "solver"], "expected no --role with --to git"),
         (["--to", "trl", "--at", "1"], "expected no --at with --to trl"),
+        (["--to", "wandb", "--policy", "solver"], "expected no --policy with --to wandb"),
         (["--to", "markdown", "--at", "7"], "expected a committed round, from 0 to 3, got 7"),
     ],
 )
@@ -305,6 +306,19 @@ def test_exports_that_are_refused(
     out = tmp_path / "out"
     assert words in refused(ludus("export", "story", *arguments, "--out", str(out), runs=told_runs))
     assert not out.exists()
+
+
+# -- report ----------------------------------------------------------------------------------------------
+def test_report(started: tuple[Path, Result]) -> None:
+    (runs, _), (run,) = started, started[0].iterdir()
+    told = ludus("report", run.name, runs=runs)
+    assert told.exit_code == 0, told.output
+    assert told.stdout.startswith(f"{run / 'report' / 'index.html'}: ")
+    page = (run / "report" / "index.html").read_text(encoding="utf-8")
+    assert "The nearest preset is <code>tiny</code>" in page
+    message = refused(ludus("report", run.name, "--out", str(run), runs=runs))
+    assert "one with an earlier report" in message
+    assert "got one of them twice" in refused(ludus("report", run.name, str(run), runs=runs))
 
 
 # -- import ----------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 from matplotlib.ticker import PercentFormatter
 
@@ -168,8 +169,16 @@ def draw_panels(data: Panels, figure: FigureBase) -> None:
         if data.share:
             axes.set_ylim(-0.02, 1.02)
             axes.yaxis.set_major_formatter(PercentFormatter(1))
+        else:
+            _near(axes, [v for c in curves for s in c.runs for v in s.values])
         of_rounds(axes, [s for c in curves for s in c.runs])
         legend(axes)
+
+
+def _near(axes: Axes, values: Sequence[float]) -> None:
+    """An axis by the values themselves: with few seeds an interval may be many times as wide."""
+    room = 0.35 * (max(values) - min(values)) + 0.05 * max(abs(v) for v in values) + 1e-9
+    axes.set_ylim(min(values) - room, max(values) + room)
 
 
 def draw_effects(data: Effects, figure: FigureBase) -> None:
@@ -204,7 +213,7 @@ def draw_effects(data: Effects, figure: FigureBase) -> None:
 
 
 def _bar(
-    axes: object,
+    axes: Axes,
     y: float,
     d: float,
     low: float | None,
@@ -214,7 +223,7 @@ def _bar(
     size: float,
 ) -> None:
     ends = [[100 * (d - (d if low is None else low))], [100 * ((d if high is None else high) - d)]]
-    axes.errorbar(  # type: ignore[attr-defined]
+    axes.errorbar(
         [100 * d],
         [y],
         xerr=np.clip(np.array(ends), 0, None),

@@ -22,8 +22,8 @@ from culture.worth import By, Worth, worths
 
 Tell = Callable[[str], None]
 WORTH_TOLD = (
-    "What reading a note is estimated to be worth, in points of success, by the arms drawn by lot. The q-value "
-    "allows for looking at many: above 0.05 it cannot be told from nothing."
+    "What reading a note is estimated to be worth, in points of success, by the arms drawn by lot. The "
+    "q-value allows for looking at many: above 0.05 it cannot be told from nothing."
 )
 
 
