@@ -46,7 +46,7 @@ class Head:
 
 
 class Log:
-    """The log of one run. Sessions of a server share it: its queries wait for one another."""
+    """The log of one run. All who look share it: its queries wait for one another."""
 
     def __init__(self, folder: Path) -> None:
         """Connects. Raises LakeError where there is no log."""

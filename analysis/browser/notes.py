@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 from analysis.browser.address import Address
@@ -298,12 +297,3 @@ def overview(log: Log, round: int) -> Row:
         {"round": round},
     )
     return row or {}
-
-
-def written_by(log: Log, round: int, author: str) -> Sequence[Row]:
-    """The latest notes that an agent began."""
-    return log.rows(
-        f"SELECT note_id, kind, title, round FROM notes WHERE author = $author AND round <= $round "
-        f"ORDER BY round DESC, note_id LIMIT {PAGE}",
-        {"author": author, "round": round},
-    )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
 import duckdb
 import jinja2
@@ -86,7 +87,6 @@ def _templates() -> jinja2.Environment:
     found.filters.update(
         line=line, number=number, share=share, points=points, ago=ago, short=lambda name: str(name)[:10]
     )
-    found.tests["text"] = lambda value: isinstance(value, str)
     return found
 
 
@@ -95,18 +95,13 @@ def rendered(template: str, **values: object) -> str:
     return _templates().get_template(template).render(**values)
 
 
-_PAGES: dict[str, Callable[[Log, int, Address], dict[str, object] | None]] = {}
+Ask: TypeAlias = Callable[[Log, int, Address], Mapping[str, object] | None]
+"""What a page takes from the log as of a round; None where what is asked for is not there."""
+_PAGES: dict[str, Ask] = {}
 
 
-def _page(
-    view: str,
-) -> Callable[
-    [Callable[[Log, int, Address], dict[str, object] | None]],
-    Callable[[Log, int, Address], dict[str, object] | None],
-]:
-    def add(
-        ask: Callable[[Log, int, Address], dict[str, object] | None],
-    ) -> Callable[[Log, int, Address], dict[str, object] | None]:
+def _page(view: str) -> Callable[[Ask], Ask]:
+    def add(ask: Ask) -> Ask:
         _PAGES[view] = ask
         return ask
 
