@@ -237,7 +237,7 @@ def report(
         known = {name: load(name, [], RunConfig).model_dump(mode="json") for name in presets()}
         try:
             with _console().status("reading") as status:
-                lines = write_report(folders, target, known, status.update)
+                lines = write_report(folders, target, known, lambda now: status.update(Text(now)))
         except ValueError as error:
             raise Wrong(str(error)) from error
         for line in lines:

@@ -27,7 +27,7 @@ def curriculum_picture(connection: duckdb.DuckDBPyConnection, path: Path) -> Non
     figure = Figure(figsize=(16, 10), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(f"{name[0]}: {rounds[0]} rounds, seed {name[1]}", fontsize=15, parse_math=False)
-    panels = figure.subfigures(2, 2)
+    panels: Any = figure.subfigures(2, 2)
     _panel(panels[0, 0], difficulty, connection)
     _panel(panels[0, 1], success, connection)
     _panel(panels[1, 0], proposals, connection)
@@ -50,4 +50,5 @@ def _panel(part: FigureBase, drawing: Drawing, connection: duckdb.DuckDBPyConnec
         axes = part.subplots()
         axes.text(0.5, 0.5, str(reason), ha="center", wrap=True, transform=axes.transAxes)
         axes.set_axis_off()
-    part.axes[0].set_title(title)
+    panel: Any = part.axes
+    panel[0].set_title(title)

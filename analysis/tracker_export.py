@@ -1,7 +1,7 @@
 """The measures of a run for TensorBoard and for Weights & Biases, as they would have been logged.
 
 A measure is a scalar a round, called ``DOMAIN/NAME``, or ``NAME`` where it is about all domains; the ends
-of its interval are ``.../low`` and ``.../high``. What single notes are worth is left out: it is a number for
+of its interval are ``.../low`` and ``.../high``. What single notes are worth is left out: a number for
 each note, and neither program is made to show thousands of them.
 """
 
@@ -128,6 +128,7 @@ def export_wandb(connection: duckdb.DuckDBPyConnection, folder: Path) -> Tracker
             x_disable_meta=True,
             x_disable_stats=True,
             x_disable_machine_info=True,
+            x_save_requirements=False,
         )
         tracked = wandb.init(
             mode="offline",
@@ -142,7 +143,7 @@ def export_wandb(connection: duckdb.DuckDBPyConnection, folder: Path) -> Tracker
             for r in run.rounds:
                 tracked.log({**r.scalars, "ended_at": r.at}, step=r.round)
         finally:
-            tracked.finish(quiet=True)
+            tracked.finish()
     return _exported(folder, run, f"wandb sync {folder}/wandb/offline-run-*, which sends it")
 
 

@@ -170,8 +170,10 @@ def library_at(log: Log, round: int, *, unread: Collection[str] = UNREAD) -> Lib
     rounds = query(log, "SELECT state FROM rounds WHERE round = ?", [round]).column("state").to_pylist()
     if not rounds:
         raise NoSuchRound(f"expected a committed round, from 0 to {last}, got {round}")
-    config, seed = _by_words(log)
-    library = load_library(log, config, seed, round=round, unread=unread)
+    (run,) = query(log, "SELECT seed, config FROM runs").to_pylist()
+    config = LibraryConfig.model_validate(json.loads(run["config"])["library"])
+    by_words = config.model_copy(update={"search": "bm25"})
+    library = load_library(log, by_words, int(run["seed"]), round=round, unread=unread)
     library.load_state_dict(cast("Json", json.loads(rounds[0])["library"]))
     return library
 
@@ -179,15 +181,8 @@ def library_at(log: Log, round: int, *, unread: Collection[str] = UNREAD) -> Lib
 def excerpt_at(log: Log, round: int, notes: Sequence[str]) -> Library:
     """Some notes of the library with all their revisions, as they were at the end of a round.
 
-    To look at, not to write to: of other notes it knows nothing, and no reads are counted in it. Notes
-    that were begun later are absent. However large the library is, it takes no more than these notes.
+    To look at, not to write to: of other notes it knows nothing, it counts no reads, and it has not the
+    run's configuration. Notes that were begun later are absent. However large the library is, it takes no
+    more than these notes.
     """
-    config, seed = _by_words(log)
-    return load_library(log, config, seed, round=round, unread=(), only=notes)
-
-
-def _by_words(log: Log) -> tuple[LibraryConfig, int]:
-    """The configuration of the run's library, with the search that needs no model; and the seed."""
-    (run,) = query(log, "SELECT seed, config FROM runs").to_pylist()
-    config = LibraryConfig.model_validate(json.loads(run["config"])["library"])
-    return config.model_copy(update={"search": "bm25"}), int(run["seed"])
+    return load_library(log, LibraryConfig(), 0, round=round, unread=(), only=notes)

@@ -24,9 +24,10 @@ _CITED = """
     SELECT revision_id, list(round ORDER BY target_kind, target_id) AS cited_rounds,
         list(target_kind ORDER BY target_kind, target_id) AS cited_kinds,
         list(target_id ORDER BY target_kind, target_id) AS cited_ids
-    FROM citations WHERE round <= coalesce(?, round) GROUP BY revision_id"""
+    FROM citations WHERE round <= coalesce(?, round) {cited_by} GROUP BY revision_id"""
 
-_AMONG = "(? OR list_contains(?, note_id))"
+_AMONG = "AND list_contains(?, note_id)"
+_CITED_BY = f"AND revision_id IN (SELECT revision_id FROM revisions WHERE true {_AMONG})"
 
 Log = Lake | duckdb.DuckDBPyConnection
 """The log of a run, as its writer holds it or as a reader is connected to it."""
@@ -49,16 +50,16 @@ def load_library(
     records are missing, or were changed.
     """
     library = Library(config, seed=seed, embedder=embedder, unread=unread)
-    told = f"SELECT * FROM notes WHERE round <= coalesce(?, round) AND {_AMONG} ORDER BY rowid"
-    counted = (
-        "SELECT count(*) AS n FROM citations WHERE round <= coalesce(?, round) AND (? OR revision_id IN "
-        "(SELECT revision_id FROM revisions WHERE list_contains(?, note_id)))"
-    )
-    some = [round, only is None, [] if only is None else list(only)]
-    (citations,) = query(log, counted, some).column("n").to_pylist()
-    notes = from_arrow(Note, query(log, told, some))
+    among, cited_by = ("", "") if only is None else (_AMONG, _CITED_BY)
+    given: list[object] = [round] if only is None else [round, list(only)]
+    told = f"SELECT * FROM notes WHERE round <= coalesce(?, round) {among} ORDER BY rowid"
+    counted = f"SELECT count(*) AS n FROM citations WHERE round <= coalesce(?, round) {cited_by}"
+    (citations,) = query(log, counted, given).column("n").to_pylist()
+    notes = from_arrow(Note, query(log, told, given))
     with _no_collection():
-        library.replay(notes, _revisions(log, some), citations=citations, excerpt=only is not None)
+        library.replay(
+            notes, _revisions(log, given, among, cited_by), citations=citations, excerpt=only is not None
+        )
     return library
 
 
@@ -81,14 +82,20 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _revisions(log: Log, some: Sequence[object]) -> Iterator[tuple[Revision, tuple[Citation, ...]]]:
-    """Every revision with what it cites, in the order of library versions."""
+def _revisions(
+    log: Log, given: Sequence[object], among: str, cited_by: str
+) -> Iterator[tuple[Revision, tuple[Citation, ...]]]:
+    """Every revision with what it cites, in the order of library versions.
+
+    ``given``: the last round, and the notes where ``among`` and ``cited_by`` say that it is some.
+    """
     columns = ", ".join(f"r.{c.name}" for c in declared()["revisions"])
+    whole = _CITED.format(cited_by=cited_by)
     sql = (
-        f"SELECT {columns}, cited_rounds, cited_kinds, cited_ids FROM revisions r LEFT JOIN ({_CITED}) "
-        f"USING (revision_id) WHERE r.round <= coalesce(?, r.round) AND {_AMONG} ORDER BY r.library_version"
+        f"SELECT {columns}, cited_rounds, cited_kinds, cited_ids FROM revisions r LEFT JOIN ({whole}) "
+        f"USING (revision_id) WHERE r.round <= coalesce(?, r.round) {among} ORDER BY r.library_version"
     )
-    both = [some[0], *some]
+    both = [*given, *given]
     reader = (
         log.batches(sql, both, ROWS_TOGETHER)
         if isinstance(log, Lake)

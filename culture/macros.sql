@@ -2,8 +2,9 @@
 -- runs of earlier versions have them too.
 
 CREATE TEMP MACRO library_at(last_round) AS TABLE
-WITH written AS (
-    SELECT * FROM lake.revisions WHERE round <= last_round
+WITH written AS (  -- without the bodies: whoever asks for none is not to wait for them
+    SELECT note_id, revision_id, parents, outcome, evidence, library_version
+    FROM lake.revisions WHERE round <= last_round
 ), notes_then AS (
     SELECT note_id,
         arg_max(revision_id, library_version) FILTER (outcome IN ('head', 'merged')) AS revision_id,
@@ -24,7 +25,7 @@ SELECT n.note_id, n.round, n.kind, n.domain, coalesce(m.shelf, n.shelf) AS shelf
     h.library_version
 FROM notes_then t
 JOIN lake.notes n USING (note_id)
-JOIN written h USING (revision_id)
+JOIN lake.revisions h USING (revision_id)
 LEFT JOIN branches b ON b.note_id = t.note_id
 LEFT JOIN moved m ON m.note_id = t.note_id
 ORDER BY n.note_id;

@@ -227,45 +227,48 @@ COMMENT ON COLUMN arms.notes IS 'Notes that they were shown together, in notes.'
 COMMENT ON COLUMN arms.tokens IS 'Length of those, in tokens.';
 
 CREATE TEMP MACRO culture_effect_between(first_round, last_round) AS TABLE
-WITH readers AS MATERIALIZED (
-    SELECT DISTINCT attempt_id FROM lake.reads WHERE round BETWEEN first_round AND last_round
-), counted AS MATERIALIZED (
-    SELECT domain, problem_id,
-        [count(*) FILTER (arm = 'library'), count(*) FILTER (arm = 'none'),
-            count(*) FILTER (arm = 'placebo'), count(*) FILTER (arm = 'shuffled')] AS n,
-        [count(*) FILTER (correct AND arm = 'library'), count(*) FILTER (correct AND arm = 'none'),
-            count(*) FILTER (correct AND arm = 'placebo'), count(*) FILTER (correct AND arm = 'shuffled')] AS s
+WITH counted AS MATERIALIZED (
+    SELECT domain, count(*) FILTER (arm = 'library') AS n_library, count(*) FILTER (arm = 'library' AND correct) AS s_library,
+        count(*) FILTER (arm = 'none') AS n_none, count(*) FILTER (arm = 'none' AND correct) AS s_none,
+        count(*) FILTER (arm = 'placebo') AS n_placebo, count(*) FILTER (arm = 'placebo' AND correct) AS s_placebo,
+        count(*) FILTER (arm = 'shuffled') AS n_shuffled, count(*) FILTER (arm = 'shuffled' AND correct) AS s_shuffled
     FROM lake.attempts WHERE verdict <> 'error' AND round BETWEEN first_round AND last_round
     GROUP BY domain, problem_id
-), reading AS MATERIALIZED (
-    SELECT domain, arm, count(*) AS r FROM lake.attempts SEMI JOIN readers USING (attempt_id)
-    WHERE verdict <> 'error' AND round BETWEEN first_round AND last_round GROUP BY domain, arm
-), contrasts(treatment, control, t, c) AS (
-    VALUES ('library', 'none', 1, 2), ('library', 'placebo', 1, 3), ('library', 'shuffled', 1, 4),
-        ('placebo', 'none', 3, 2), ('shuffled', 'none', 4, 2)
-), sums AS (
-    SELECT k.domain, x.treatment, x.control, x.t, x.c, sum(k.n[x.t])::DOUBLE AS n1, sum(k.n[x.c])::DOUBLE AS n0,
-        sum(k.s[x.t]) / sum(k.n[x.t]) AS p1, sum(k.s[x.c]) / sum(k.n[x.c]) AS p0
-    FROM (
-        SELECT domain, n, s FROM counted UNION ALL SELECT '', n, s FROM counted
-    ) k CROSS JOIN contrasts x GROUP BY ALL HAVING sum(k.n[x.t]) > 0 AND sum(k.n[x.c]) > 0
+), contrasts AS (
+    SELECT domain, 'library' AS treatment, 'none' AS control, n_library AS n1, s_library AS s1, n_none AS n0,
+        s_none AS s0 FROM counted
+    UNION ALL SELECT domain, 'library', 'placebo', n_library, s_library, n_placebo, s_placebo FROM counted
+    UNION ALL SELECT domain, 'library', 'shuffled', n_library, s_library, n_shuffled, s_shuffled FROM counted
+    UNION ALL SELECT domain, 'placebo', 'none', n_placebo, s_placebo, n_none, s_none FROM counted
+    UNION ALL SELECT domain, 'shuffled', 'none', n_shuffled, s_shuffled, n_none, s_none FROM counted
+), alike AS MATERIALIZED ( -- problems with the same counts, of which there are many, are summed over at once
+    SELECT domain, treatment, control, n1, s1, n0, s0, count(*) AS k FROM contrasts WHERE n1 + n0 > 0 GROUP BY ALL
 ), clusters AS (
-    SELECT m.domain, m.treatment, m.control, any_value(m.n1) AS n1, any_value(m.n0) AS n0,
-        any_value(m.p1) - any_value(m.p0) AS difference, count(*) AS g,
-        sum(((k.s[m.t] - k.n[m.t] * m.p1) / m.n1 - (k.s[m.c] - k.n[m.c] * m.p0) / m.n0) ** 2) AS u
-    FROM sums m JOIN counted k ON m.domain IN ('', k.domain)
-    WHERE k.n[m.t] + k.n[m.c] > 0 GROUP BY m.domain, m.treatment, m.control
-), errors AS (
-    SELECT *, CASE WHEN g >= 2 AND n1 + n0 >= 3 AND g / (g - 1) * (n1 + n0 - 1) / (n1 + n0 - 2) * u > 1e-24
-        THEN sqrt(g / (g - 1) * (n1 + n0 - 1) / (n1 + n0 - 2) * u) END AS standard_error
-    FROM clusters
+    SELECT * FROM alike UNION ALL SELECT * REPLACE ('' AS domain) FROM alike
+), sums AS (
+    SELECT domain, treatment, control, sum(k * n1)::DOUBLE AS treated, sum(k * n0)::DOUBLE AS controls,
+        sum(k * s1) / sum(k * n1) AS p1, sum(k * s0) / sum(k * n0) AS p0, sum(k)::BIGINT AS problems
+    FROM clusters GROUP BY domain, treatment, control HAVING sum(k * n1) > 0 AND sum(k * n0) > 0
+), variances AS (
+    SELECT domain, treatment, control, any_value(p1) - any_value(p0) AS difference, any_value(treated) AS treated,
+        any_value(controls) AS controls, any_value(problems) AS problems,
+        CASE WHEN any_value(problems) >= 2 AND any_value(treated + controls) >= 3 THEN
+            any_value(problems / (problems - 1) * (treated + controls - 1) / (treated + controls - 2))
+            * sum(k * ((s1 - n1 * p1) / treated - (s0 - n0 * p0) / controls) ** 2) END AS variance
+    FROM clusters JOIN sums USING (domain, treatment, control) GROUP BY domain, treatment, control
+), readers AS MATERIALIZED (
+    SELECT domain, a.arm, count(*) AS n FROM lake.attempts a
+    WHERE attempt_id IN (SELECT r.attempt_id FROM lake.reads r WHERE r.round BETWEEN first_round AND last_round)
+        AND verdict <> 'error' AND round BETWEEN first_round AND last_round GROUP BY domain, a.arm
+), estimates AS (
+    SELECT *, CASE WHEN variance > 1e-24 THEN sqrt(variance) END AS standard_error FROM variances
 )
 SELECT e.domain, e.treatment, e.control, e.difference, e.standard_error,
-    e.difference - student_t(e.g - 1) * e.standard_error AS low,
-    e.difference + student_t(e.g - 1) * e.standard_error AS high,
-    e.n1::BIGINT AS treated, e.n0::BIGINT AS controls, e.g AS problems,
-    (SELECT coalesce(sum(r), 0) FROM reading WHERE arm = e.treatment AND e.domain IN ('', domain)) / e.n1 AS read_share
-FROM errors e ORDER BY e.domain, e.treatment, e.control;
+    e.difference - student_t(e.problems - 1) * e.standard_error AS low,
+    e.difference + student_t(e.problems - 1) * e.standard_error AS high, e.treated::BIGINT AS treated,
+    e.controls::BIGINT AS controls, e.problems,
+    (SELECT coalesce(sum(n), 0) FROM readers WHERE arm = e.treatment AND e.domain IN ('', domain)) / e.treated AS read_share
+FROM estimates e ORDER BY e.domain, e.treatment, e.control;
 COMMENT ON MACRO TABLE culture_effect_between IS 'The view culture_effect over rounds from the first to the last given, both included.';
 
 CREATE TEMP VIEW culture_effect AS

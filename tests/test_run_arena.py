@@ -242,6 +242,31 @@ def test_sql_that_is_refused(runs: Path, query: str, words: str) -> None:
     assert words in refused(ludus("sql", "tiny-seed7", query, runs=runs))
 
 
+def test_sql_over_several_runs(runs: Path, tmp_path: Path) -> None:
+    for name in ("sweep-1", "sweep-2"):
+        shutil.copytree(runs / "tiny-seed7", tmp_path / name)
+    query = "SELECT run, count(*) AS n FROM curriculum GROUP BY run ORDER BY run"
+    expected = "run,n\nsweep-1,3\nsweep-2,3\n"
+    for asked in (["sweep-*"], [f"{tmp_path}/sweep-?"], ["sweep-1", "sweep-2"]):
+        assert ludus("sql", *asked, query, "--format", "csv", runs=tmp_path).stdout == expected
+    one = ludus("sql", "*-1", "SELECT DISTINCT run FROM rounds", "--format", "csv", runs=tmp_path)
+    assert one.stdout == "run\nsweep-1\n"
+    assert "expected runs that fit 'swep-*'" in refused(ludus("sql", "swep-*", query, runs=tmp_path))
+    assert "expected the name of a run before the query" in refused(ludus("sql", query, runs=tmp_path))
+
+
+def test_sql_from_a_pipe(runs: Path) -> None:
+    def piped(text: str) -> Result:
+        arguments = ["sql", "tiny-seed7", "--format", "csv", "--runs", str(runs)]
+        return CliRunner().invoke(app, arguments, input=text)
+
+    good = piped("SELECT max(round) AS last\nFROM rounds; SELECT 1 AS one;")
+    assert (good.exit_code, good.stdout) == (0, "last\n2\none\n1\n")
+    bad = piped("SELECT nope;\nSELECT 1 AS one;\n")
+    assert (bad.exit_code, bad.stdout) == (1, "one\n1\n")
+    assert "nope" in bad.stderr
+
+
 # -- info, presets, schema -------------------------------------------------------------------------------
 def test_info(started: tuple[Path, Result], tmp_path: Path) -> None:
     runs, result = started
@@ -267,6 +292,8 @@ def test_presets_and_schema() -> None:
     assert one.startswith("reads: ")
     assert re.search(r"^  rank +BIGINT +Place in what retrieval returned", one, re.MULTILINE)
     assert one in whole
+    assert re.search(r"^  solve_rate +DOUBLE +Share of the attempts", whole, re.MULTILINE)
+    assert ludus("schema", "library_at").stdout.startswith("library_at(last_round): One row a note")
     assert "write 'attempts' instead" in refused(ludus("schema", "attempt"))
 
 
@@ -304,9 +331,10 @@ def test_export_of_the_library(told_runs: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--to", "gitt"], "expected git, markdown, trl or verl for --to, got 'gitt'; write 'git' instead"),
+        (["--to", "gitt"], "tensorboard or wandb for --to, got 'gitt'; write 'git' instead"),
         (["--to", "git", "--role", "solver"], "expected no --role with --to git"),
         (["--to", "trl", "--at", "1"], "expected no --at with --to trl"),
+        (["--to", "wandb", "--policy", "solver"], "expected no --policy with --to wandb"),
         (["--to", "markdown", "--at", "7"], "expected a committed round, from 0 to 3, got 7"),
     ],
 )
@@ -316,6 +344,19 @@ def test_exports_that_are_refused(
     out = tmp_path / "out"
     assert words in refused(ludus("export", "story", *arguments, "--out", str(out), runs=told_runs))
     assert not out.exists()
+
+
+# -- report ----------------------------------------------------------------------------------------------
+def test_report(started: tuple[Path, Result]) -> None:
+    (runs, _), (run,) = started, started[0].iterdir()
+    told = ludus("report", run.name, runs=runs)
+    assert told.exit_code == 0, told.output
+    assert told.stdout.startswith(f"{run / 'report' / 'index.html'}: ")
+    page = (run / "report" / "index.html").read_text(encoding="utf-8")
+    assert "The nearest preset is <code>tiny</code>" in page
+    message = refused(ludus("report", run.name, "--out", str(run), runs=runs))
+    assert "one with an earlier report" in message
+    assert "got one of them twice" in refused(ludus("report", run.name, str(run), runs=runs))
 
 
 # -- import ----------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import cast
 
 import markupsafe
 from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
 
@@ -31,6 +32,10 @@ MOST_ATTEMPTS = 300_000
 """Attempts of a run up to which heavy figures are drawn."""
 SMALLER = 0.72
 """How much smaller than in a report: on a phone the letters stay large enough to be read."""
+LARGEST = 150_000
+"""Bytes of an SVG image above which dots are drawn instead."""
+DOTS = 220
+"""Dots an inch of these."""
 KEPT = 60
 _drawn: OrderedDict[tuple[object, ...], str] = OrderedDict()
 
@@ -77,7 +82,12 @@ def _figure(log: Log, round: int | None, name: str) -> str:
         found.draw(data, canvas)
         sink = io.BytesIO()
         canvas.savefig(sink, format="svg", metadata={"Date": None})
-    source = markupsafe.Markup("data:image/svg+xml;base64," + base64.b64encode(sink.getvalue()).decode())
+        kind = "svg+xml"
+        if sink.tell() > LARGEST:  # every bar of a long run is a path of its own
+            sink, kind = io.BytesIO(), "png"
+            FigureCanvasAgg(canvas)
+            canvas.savefig(sink, format="png", dpi=DOTS)
+    source = markupsafe.Markup(f"data:image/{kind};base64," + base64.b64encode(sink.getvalue()).decode())
     told |= {"source": source, "width": _pixels(size[0]), "height": _pixels(size[1])}
     return rendered("figure.html", **told, missing="")
 

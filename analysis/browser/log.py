@@ -46,7 +46,7 @@ class Head:
 
 
 class Log:
-    """The log of one run. Sessions of a server share it: its queries wait for one another."""
+    """The log of one run. All who look share it: its queries wait for one another."""
 
     def __init__(self, folder: Path) -> None:
         """Connects. Raises LakeError where there is no log."""
@@ -55,6 +55,8 @@ class Log:
         self.connection = connect(folder, memory=MEMORY)
         self._lock = threading.RLock()
 
+        self.remembered: object = None
+        """What the temporary table of the connection was made for (``analysis.browser.notes``)."""
         self._past: tuple[int, duckdb.DuckDBPyConnection] | None = None
 
     def close(self) -> None:

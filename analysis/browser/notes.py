@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 from analysis.browser.address import Address
@@ -41,45 +40,73 @@ def listed(log: Log, round: int, address: Address) -> Found:
     address asks for ``archived``.
     """
     words = address.get("q").lower().split()[:WORDS]
-    where, params = ["TRUE"], dict[str, object](round=round)
+    where, params = ["TRUE"], dict[str, object]()
     if address.get("archived") != "yes":
         where.append("NOT archived")
     for name in FILTERS:
         if address.get(name):
             params[name] = address.get(name)
-            own = "$author IN (author, revised_by)" if name == "author" else f"{name} = ${name}"
-            where.append(own)
+            where.append("$author IN (author, revised_by)" if name == "author" else f"{name} = ${name}")
     hits = []
     for at, word in enumerate(words):
         params[f"w{at}"] = word
         hits.append(f"contains(lower(title), $w{at})")
         where.append(f"({hits[-1]} OR contains(lower(body), $w{at}) OR starts_with(note_id, $w{at}))")
-    order = f"({' AND '.join(hits)}) DESC, " if hits else ""
-    chosen = " AND ".join(where)
     first = PAGE * address.number("page", PAGES)
-    count = log.row(f"SELECT count(*) AS n FROM library_at($round) WHERE {chosen}", params)
-    notes = log.rows(
-        f"""
-        SELECT note_id, kind, domain, shelf, left(title, 200) AS title, author, round, revised_in,
-            revised_by, archived, left(body, 300) AS start
-        FROM library_at($round) WHERE {chosen}
-        ORDER BY {order} revised_in DESC, note_id LIMIT {PAGE} OFFSET {first}
-        """,
-        params,
-    )
-    return Found(int(str((count or {"n": 0})["n"])), notes, first, _facets(log, round))
+    source = "as_of_round"
+    if words:
+        source += (
+            " JOIN (SELECT note_id, title FROM notes) USING (note_id)"
+            " JOIN (SELECT revision_id, body FROM revisions) USING (revision_id)"
+        )
+    title_first = f"({' AND '.join(hits) or 'TRUE'})"
+    with log.held():
+        remember(log, round)
+        notes = log.rows(
+            f"""
+            WITH page AS MATERIALIZED (
+                SELECT as_of_round.*, {title_first} AS named, count(*) OVER () AS total
+                FROM {source} WHERE {" AND ".join(where)}
+                ORDER BY named DESC, revised_in DESC, note_id LIMIT {PAGE} OFFSET {first}
+            )
+            SELECT page.*, left(n.title, 200) AS title, left(r.body, 300) AS start FROM page
+            JOIN (SELECT note_id, title FROM notes WHERE note_id IN (SELECT note_id FROM page)) n
+                USING (note_id)
+            JOIN (
+                SELECT revision_id, body FROM revisions WHERE revision_id IN (SELECT revision_id FROM page)
+            ) r USING (revision_id) ORDER BY named DESC, revised_in DESC, note_id
+            """,
+            params,
+        )
+        total = int(str(notes[0]["total"])) if notes else 0
+        return Found(total, notes, first, _facets(log))
 
 
-def _facets(log: Log, round: int) -> dict[str, list[tuple[str, int]]]:
+def remember(log: Log, round: int) -> None:
+    """Make the temporary table ``as_of_round``: the library without its texts, until another is wanted."""
+    found = log.row("SELECT library_version AS version FROM rounds WHERE round = $at", {"at": round})
+    key = (round, found["version"] if found else None)
+    if log.remembered != key:
+        log.connection.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE as_of_round AS
+            SELECT note_id, kind, domain, shelf, author, round, revised_in, revised_by, archived,
+                revision_id
+            FROM library_at({round:d})
+            """
+        )
+        log.remembered = key
+
+
+def _facets(log: Log) -> dict[str, list[tuple[str, int]]]:
     rows = log.rows(
         """
         SELECT kind, shelf, author, domain, count(*) AS n,
             row_number() OVER (PARTITION BY grouping(kind, shelf, author, domain) ORDER BY n DESC) AS place
-        FROM library_at($round) WHERE NOT archived
+        FROM as_of_round WHERE NOT archived
         GROUP BY GROUPING SETS ((kind), (shelf), (author), (domain)) QUALIFY place <= 40
         ORDER BY n DESC, kind, shelf, author, domain
-        """,
-        {"round": round},
+        """
     )
     found: dict[str, list[tuple[str, int]]] = {name: [] for name in FILTERS}
     for row in rows:
@@ -249,8 +276,8 @@ def _readers(log: Log, round: int, name: str) -> list[Row]:
 def _worth(log: Log, round: int, name: str) -> Row | None:
     """What reading it added to success, by the round that told it last."""
     return log.row(
-        "SELECT round, value, low, high, n FROM measures "
-        "WHERE name = 'worth/note/' || $id AND round <= $round ORDER BY round DESC LIMIT 1",
+        "SELECT round, worth AS value, low, high, attempts AS n FROM worth "
+        "WHERE what = 'note' AND key = $id AND round <= $round ORDER BY round DESC LIMIT 1",
         {"id": name, "round": round},
     )
 
@@ -270,12 +297,3 @@ def overview(log: Log, round: int) -> Row:
         {"round": round},
     )
     return row or {}
-
-
-def written_by(log: Log, round: int, author: str) -> Sequence[Row]:
-    """The latest notes that an agent began."""
-    return log.rows(
-        f"SELECT note_id, kind, title, round FROM notes WHERE author = $author AND round <= $round "
-        f"ORDER BY round DESC, note_id LIMIT {PAGE}",
-        {"author": author, "round": round},
-    )

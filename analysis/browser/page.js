@@ -14,7 +14,6 @@
       new CustomEvent("marimo-value-input", {
         bubbles: true,
         composed: true,
-        // a number makes it a new value where the same page is asked for again
         detail: { value: asked, element },
       }),
     );

@@ -59,8 +59,8 @@ def _(Address, kept, mo, set_asked, set_slid):
 
 
 @app.cell(hide_code=True)
-def _(log_of, mo):
-    _done = log_of("").head().finished
+def _(folders, log_of, mo):
+    _done = all(log_of(name).head().finished for name in folders)
     refresh = mo.ui.refresh(["5s", "15s", "1m", "10m"], None if _done else "15s", label="Look again")
     return (refresh,)
 

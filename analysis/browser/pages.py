@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
+import duckdb
 import jinja2
 import markupsafe
 
@@ -85,7 +87,6 @@ def _templates() -> jinja2.Environment:
     found.filters.update(
         line=line, number=number, share=share, points=points, ago=ago, short=lambda name: str(name)[:10]
     )
-    found.tests["text"] = lambda value: isinstance(value, str)
     return found
 
 
@@ -94,18 +95,13 @@ def rendered(template: str, **values: object) -> str:
     return _templates().get_template(template).render(**values)
 
 
-_PAGES: dict[str, Callable[[Log, int, Address], dict[str, object] | None]] = {}
+Ask: TypeAlias = Callable[[Log, int, Address], Mapping[str, object] | None]
+"""What a page takes from the log as of a round; None where what is asked for is not there."""
+_PAGES: dict[str, Ask] = {}
 
 
-def _page(
-    view: str,
-) -> Callable[
-    [Callable[[Log, int, Address], dict[str, object] | None]],
-    Callable[[Log, int, Address], dict[str, object] | None],
-]:
-    def add(
-        ask: Callable[[Log, int, Address], dict[str, object] | None],
-    ) -> Callable[[Log, int, Address], dict[str, object] | None]:
+def _page(view: str) -> Callable[[Ask], Ask]:
+    def add(ask: Ask) -> Ask:
         _PAGES[view] = ask
         return ask
 
@@ -189,6 +185,7 @@ def _sql(log: Log, round: int, address: Address) -> dict[str, object]:
         "answer": sql_box.ask(log, asked),
         "examples": sql_box.EXAMPLES,
         "tables": sql_box.tables(log),
+        "views": sql_box.views(),
         "shown": sql_box.SHOWN,
         "kept": sql_box.KEPT,
     }
@@ -232,6 +229,8 @@ def page(log: Log, head: Head, address: Address) -> Page:
         values = _PAGES[address.view](log, round, address)
     except Slow as error:
         return _message(address, round, "That took too long", str(error))
+    except (ValueError, duckdb.Error) as error:  # records that were changed, or are of another version
+        return _message(address, round, "That cannot be shown", str(error))
     if values is None:
         wanted = f"No {address.view} {address.get('id')!r} was there at the end of round {round}."
         return _message(address, round, "Not there", wanted)

@@ -12,10 +12,10 @@ PAGE = 30
 PAGES = 1000
 ATTEMPTS = 50
 """Attempts on one page of a problem."""
-GENERATIONS = 12
-"""Generations of descendants, and of ancestors beyond the nearest, that are followed."""
+ANCESTORS = 50
+"""Ancestors that are shown, the nearest."""
 FAMILY = 100
-"""Descendants that are shown."""
+"""Descendants that are shown, the nearest."""
 TURNS = 100
 ORDERS = {
     "latest": "round DESC, problem_id",
@@ -79,16 +79,13 @@ class ProblemPage:
     ancestors: list[Row]
     """Its parent first."""
     descendants: list[Row]
-    """With ``depth``, 1 for a child; a child after its parent."""
+    """With ``generation``, 1 for a child; a child after its parent."""
     arms: list[Row]
     attempts: list[Row]
     total: int
     first: int
     notes: list[Row]
     """Notes that cite it."""
-
-
-_SHORT = "problem_id, parent_id, round, left(coalesce(spec, text), 160) AS spec, difficulty, status"
 
 
 def problem_page(log: Log, round: int, address: Address) -> ProblemPage | None:
@@ -107,13 +104,14 @@ def problem_page(log: Log, round: int, address: Address) -> ProblemPage | None:
         return None
     problem = found[0]
     here = {"id": problem["problem_id"], "round": round}
+    since = {**here, "posed": problem["round"]}
     first = ATTEMPTS * address.number("page", 1000)
     attempts = log.rows(
         f"""
         WITH page AS MATERIALIZED (
             SELECT attempt_id, round, solver, policy_version, arm, dose, replay, turns,
                 left(answer, 120) AS answer, verdict, correct, reward
-            FROM attempts WHERE problem_id = $id AND round <= $round
+            FROM attempts WHERE problem_id = $id AND round BETWEEN $posed AND $round
             ORDER BY round, attempt_id LIMIT {ATTEMPTS} OFFSET {first}
         )
         SELECT page.*, coalesce(r.n, 0) AS read FROM page LEFT JOIN (
@@ -121,12 +119,12 @@ def problem_page(log: Log, round: int, address: Address) -> ProblemPage | None:
             WHERE attempt_id IN (SELECT attempt_id FROM page) GROUP BY attempt_id
         ) r USING (attempt_id) ORDER BY round, attempt_id
         """,
-        here,
+        since,
     )
     arms = log.rows(
         "SELECT arm, count(*) AS attempts, count(*) FILTER (correct) AS correct FROM attempts "
-        "WHERE problem_id = $id AND round <= $round GROUP BY arm ORDER BY arm",
-        here,
+        "WHERE problem_id = $id AND round BETWEEN $posed AND $round GROUP BY arm ORDER BY arm",
+        since,
     )
     notes = log.rows(
         """
@@ -139,22 +137,24 @@ def problem_page(log: Log, round: int, address: Address) -> ProblemPage | None:
     )
     total = sum(int(str(row["attempts"])) for row in arms)
     return ProblemPage(
-        problem, _ancestors(log, problem), _descendants(log, here), arms, attempts, total, first, notes
+        problem,
+        _ancestors(log, here) if problem["parent_id"] else [],
+        _descendants(log, here),
+        arms,
+        attempts,
+        total,
+        first,
+        notes,
     )
 
 
-def _ancestors(log: Log, problem: Row) -> list[Row]:
+def _ancestors(log: Log, here: dict[str, object]) -> list[Row]:
     return log.rows(
         f"""
-        WITH RECURSIVE above AS (
-            SELECT {_SHORT}, 1 AS up FROM problems WHERE problem_id = $parent UNION ALL
-            SELECT p.problem_id, p.parent_id, p.round, left(coalesce(p.spec, p.text), 160), p.difficulty,
-                p.status, up + 1
-            FROM above JOIN problems p ON p.problem_id = above.parent_id WHERE up < {GENERATIONS}
-        )
-        SELECT * FROM above ORDER BY up
+        SELECT generation, problem_id, round, left(spec, 160) AS spec, difficulty FROM problem_lineage($id)
+        WHERE generation < 0 AND round <= $round ORDER BY generation DESC LIMIT {ANCESTORS}
         """,
-        {"parent": problem["parent_id"]},
+        here,
     )
 
 
@@ -162,14 +162,10 @@ def _descendants(log: Log, here: dict[str, object]) -> list[Row]:
     """The nearest generations of what was made of it, in the order of a tree."""
     rows = log.rows(
         f"""
-        WITH RECURSIVE below AS (
-            SELECT {_SHORT}, 1 AS depth FROM problems WHERE parent_id = $id AND round <= $round UNION ALL
-            SELECT p.problem_id, p.parent_id, p.round, left(coalesce(p.spec, p.text), 160), p.difficulty,
-                p.status, depth + 1
-            FROM below JOIN problems p ON p.parent_id = below.problem_id
-            WHERE depth < {GENERATIONS} AND p.round <= $round
-        )
-        SELECT *, count(*) OVER () AS total FROM below ORDER BY depth, round, problem_id LIMIT {FAMILY}
+        SELECT generation, problem_id, parent_id, round, left(spec, 160) AS spec, difficulty, status,
+            count(*) OVER () AS total
+        FROM problem_descendants($id) WHERE generation > 0 AND round <= $round
+        ORDER BY generation, round, problem_id LIMIT {FAMILY}
         """,
         here,
     )

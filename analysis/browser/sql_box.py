@@ -10,6 +10,7 @@ import pyarrow as pa
 from analysis.browser.log import Log, Row, Slow
 from analysis.tabular import rendered
 from culture.queries import Refused, select_first
+from culture.views import definitions
 
 SHOWN = 200
 """Rows that are shown."""
@@ -83,3 +84,13 @@ def tables(log: Log) -> list[Row]:
         WHERE database_name = 'lake' GROUP BY table_name ORDER BY table_name
         """
     )
+
+
+def views() -> list[Row]:
+    """The views and the macros for FROM that every log has, with their comments."""
+    found = sorted(definitions().values(), key=lambda d: d.name)
+    return [
+        {"name": d.name, "title": f"{d.name}{d.parameters or ''}", "comment": d.comment}
+        for d in found
+        if d.rows
+    ]

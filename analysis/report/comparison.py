@@ -7,8 +7,9 @@ that is about the configuration, while an interval within a run is about that ru
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from analysis.history import START, Difficulty, Score, difficulties, scores
 from analysis.report.configuration import configuration, same_but_for_seed, varying
 from culture.clustered import LEVEL, interval
 from culture.effect import Effect, culture_effect
+
+Key = TypeVar("Key", tuple[str], tuple[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +165,10 @@ def held_out(groups: Sequence[Group]) -> list[Side]:
 
 def effects(groups: Sequence[Group]) -> Side:
     """Differences between arms over all rounds, in points, a column a contrast."""
-    names = _present((e.treatment, e.control) for g in groups for r in g.runs for e in r.effects)
+    names = _present((str(e.treatment), str(e.control)) for g in groups for r in g.runs for e in r.effects)
     rows = []
     for g in groups:
-        by_run = [{(e.treatment, e.control): e for e in r.effects} for r in g.runs]
+        by_run = [{(str(e.treatment), str(e.control)): e for e in r.effects} for r in g.runs]
         for r, found in zip(g.runs, by_run, strict=True):
             rows.append(Row(g.name, r.name, False, [_effect(found.get(name)) for name in names]))
         if len(by_run) > 1:
@@ -211,8 +214,8 @@ def cost(groups: Sequence[Group]) -> Side:
     return Side("", columns, rows)
 
 
-def _present(keys: object) -> list[tuple[str, ...]]:
-    return sorted(set(keys))  # type: ignore[call-overload, no-any-return]
+def _present(keys: Iterable[Key]) -> list[Key]:
+    return sorted(set(keys))
 
 
 def _when(round: int) -> str:

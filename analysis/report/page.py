@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from culture.quoting import printable
 
@@ -30,9 +29,8 @@ def _environment() -> Environment:
 
 
 def rendered(template: str, **values: object) -> str:
-    """A page of one of the templates. Autoescape is on, and no value is marked as safe but the style."""
-    style = Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))
-    return _environment().get_template(template).render(style=style, **values)
+    """A page of one of the templates. Autoescape is on, and no value is marked as safe."""
+    return _environment().get_template(template).render(**values)
 
 
 def embedded(png: Path) -> str:

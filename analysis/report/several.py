@@ -27,6 +27,9 @@ from analysis.report.curves import (
 from analysis.report.page import embedded, rendered
 from analysis.report.single import Shown, Tell
 
+CURVES = ("held-out", "ability", "effects", "difficulty")
+"""The pictures of a comparison, in its order."""
+
 
 def page_of_runs(logs: Mapping[str, Log], folder: Path, tell: Tell) -> str:
     """The HTML that compares runs, by the names that it calls them by; pictures go into ``folder``.
@@ -38,7 +41,7 @@ def page_of_runs(logs: Mapping[str, Log], folder: Path, tell: Tell) -> str:
         tell(f"run {name}")
         runs.append(compared(name, log))
     groups = grouped(runs)
-    queries = {
+    queries: dict[str, tuple[Mapping[str, str], Callable[[], Any], Callable[[Any, FigureBase], None]]] = {
         "held-out": (success.SQL, lambda: held_out_curves(groups), draw_panels),
         "ability": (scale.SQL, lambda: ability_curves(groups, logs), draw_panels),
         "effects": (effect_figure.SQL, lambda: effect_points(groups), draw_effects),

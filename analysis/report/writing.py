@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
 from analysis.export_folder import PARTIAL, ExportError
+from analysis.figures import FIGURES
 from analysis.figures.base import Log
-from analysis.report.several import page_of_runs
+from analysis.report.several import CURVES, page_of_runs
 from analysis.report.single import Tell, page_of_run
 from culture.catalog import connect
 
 PAGE: Final = "index.html"
+PICTURES: Final = frozenset(f"{name}.png" for name in (*FIGURES, *CURVES))
+"""All pictures that a report may have."""
 
 
 def write_report(
@@ -32,25 +36,29 @@ def write_report(
     if len({r.resolve() for r in runs}) < len(runs):
         raise ValueError("expected each run once, got one of them twice; leave it out")
     _check(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    before = set(folder.glob("*.png"))
-    with ExitStack() as stack:
-        logs = {name: stack.enter_context(_reading(run)) for name, run in _named(runs).items()}
-        # what an earlier report drew of and this one does not is taken away when all is written
-        began = {p: p.stat().st_mtime_ns for p in before}
-        if len(logs) == 1:
-            page = page_of_run(next(iter(logs.values())), folder, presets, tell)
-        else:
-            page = page_of_runs(logs, folder, tell)
-    partial = folder / f"{PAGE}{PARTIAL}"
-    partial.write_text(page, encoding="utf-8", errors="backslashreplace")
-    partial.replace(folder / PAGE)
-    for path, at in began.items():
-        if path.exists() and path.stat().st_mtime_ns == at:
-            path.unlink()
-    pictures = len(list(folder.glob("*.png")))
+    partial = folder / f"report{PARTIAL}"
+    if partial.exists():  # of a report that was cut short
+        shutil.rmtree(partial)
+    partial.mkdir(parents=True)
+    try:
+        with ExitStack() as stack:
+            logs = {name: stack.enter_context(_reading(run)) for name, run in _named(runs).items()}
+            if len(logs) == 1:
+                page = page_of_run(next(iter(logs.values())), partial, presets, tell)
+            else:
+                page = page_of_runs(logs, partial, tell)
+    except BaseException:
+        shutil.rmtree(partial)
+        raise
+    (partial / PAGE).write_text(page, encoding="utf-8", errors="backslashreplace")
+    pictures = sorted(partial.glob("*.png"))
+    for name in PICTURES - {p.name for p in pictures}:  # what an earlier report drew and this one does not
+        (folder / name).unlink(missing_ok=True)
+    for path in (*pictures, partial / PAGE):
+        path.replace(folder / path.name)
+    partial.rmdir()
     size = (folder / PAGE).stat().st_size / 2**20
-    return [f"{folder / PAGE}: {size:.1f} MiB, needs no other file; {pictures} pictures beside it"]
+    return [f"{folder / PAGE}: {size:.1f} MiB, needs no other file; {len(pictures)} pictures beside it"]
 
 
 @contextmanager
@@ -80,9 +88,10 @@ def _check(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise ExportError(f"expected a folder to write to, got the file {folder}; write --out FOLDER")
     held = {p.name for p in folder.iterdir()} if folder.exists() else set()
-    foreign = sorted(n for n in held if n != PAGE and not n.endswith((".png", PARTIAL)))
-    if foreign or (held and PAGE not in held and any(n.endswith(".png") for n in held)):
+    known = {PAGE, *PICTURES} if PAGE in held else set()
+    foreign = sorted(n for n in held - known if not n.endswith(PARTIAL))
+    if foreign:
         raise ExportError(
             f"expected a new or an empty folder, or one with an earlier report, got {folder}, which holds "
-            f"{(foreign or sorted(held))[0]}; write --out with another folder"
+            f"{foreign[0]}; write --out with another folder"
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.school import school
+from tests.analysis.counted_school import school
 
 
 @pytest.fixture(scope="session")

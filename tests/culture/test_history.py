@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from culture import connect
 from culture.config import LakeConfig, LibraryConfig
 from culture.edits import Edit
-from culture.history import NoSuchRound, blame, diff, hunks, library_at
+from culture.history import NoSuchRound, blame, diff, excerpt_at, hunks, library_at
 from culture.lake import Lake
 from culture.library import Library
 from culture.queries import select
@@ -184,6 +184,27 @@ STORY: list[Step] = [
     ("late", "carl", 1, [8, 8, 3]),
 ]  # fmt: skip
 """One with a branch, its resolution, and a note that is archived."""
+
+
+@given(STEPS, st.integers(0, 5))
+@settings(max_examples=10)
+def test_an_excerpt_has_of_its_notes_what_the_library_has(steps: list[Step], pick: int) -> None:
+    story = told(steps, fresh=False)
+    last = len(story.rounds) - 1
+    with in_memory(story) as log:
+        whole = library_at(log, last, unread=())
+        names = list(whole.heads())[pick : pick + 2]
+        some = excerpt_at(log, last, names)
+    assert set(some.heads()) == set(names)
+    for name in names:
+        assert some.note(name) == whole.note(name)
+        assert some.history(name) == whole.history(name)
+        assert some.branches(name) == whole.branches(name)
+        assert (name in some.archived) == (name in whole.archived)
+        for revision in whole.history(name):
+            of = revision.revision_id
+            assert some.citations(of) == whole.citations(of)
+            assert blame(some, of) == blame(whole, of)
 
 
 def test_it_is_so_in_the_log_of_a_run_for_its_readers_and_its_writer(tmp_path: Path) -> None:

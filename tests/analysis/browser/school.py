@@ -45,6 +45,7 @@ class School:
         with Lake.create(folder, LakeConfig()) as lake:
             for at, rows in enumerate(self.rows):
                 lake.commit(rows, "arena", f"round {at}")
+        (folder / "run.yaml").write_text(f"rounds: {ROUNDS + 2}\n", encoding="utf-8")
 
     def _agents(self) -> None:
         for name, role, others in (

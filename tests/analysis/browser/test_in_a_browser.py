@@ -29,7 +29,7 @@ from selenium.webdriver.chrome.service import Service  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 
-pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200), pytest.mark.filterwarnings("ignore")]
 
 ROOT = Path(__file__).parents[3]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -56,7 +56,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "run_arena.py", "run", "tiny", "--name", "small", "--runs", str(runs)]
     for text in sets:
         command += ["--set", text]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return runs / "small"
 
@@ -186,7 +186,8 @@ def test_a_note_from_the_list_to_its_problem_and_back(page: Page) -> None:
     title.click()
     page.until("What it is worth, and who read it")
     assert "view=note" in page.driver.current_url
-    page.driver.find_element(By.XPATH, "//h3[.='It cites']/following-sibling::ul//a").click()
+    cited = "//h3[.='It cites']/following-sibling::ul[1]//a[contains(@href, 'view=problem')]"
+    page.driver.find_element(By.XPATH, cited).click()
     page.until("Ancestors")
     page.driver.back()
     page.until("What it is worth, and who read it")
