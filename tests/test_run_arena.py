@@ -348,7 +348,8 @@ def test_exports_that_are_refused(
 
 # -- report ----------------------------------------------------------------------------------------------
 def test_report(started: tuple[Path, Result]) -> None:
-    (runs, _), (run,) = started, started[0].iterdir()
+    runs, _ = started
+    run = runs / "tiny-seed7"
     told = ludus("report", run.name, runs=runs)
     assert told.exit_code == 0, told.output
     assert told.stdout.startswith(f"{run / 'report' / 'index.html'}: ")

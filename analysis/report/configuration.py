@@ -22,6 +22,8 @@ def flat(tree: object, above: str = "") -> Settings:
         for key, value in tree.items():
             found |= flat(value, f"{above}.{key}" if above else str(key))
         return found
+    if not above:
+        return {}
     return {above: json.dumps(tree, ensure_ascii=False, sort_keys=True)}
 
 

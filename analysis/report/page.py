@@ -41,7 +41,7 @@ def embedded(png: Path) -> str:
 def text(value: object, most: int = SHOWN) -> str:
     """A text of the log for people: control characters are shown, line ends stay, what is long is cut."""
     shown = printable(str(value)[: most + 1], keep="\n")
-    return shown if len(str(value)) <= most else shown[:most] + " …"
+    return shown if len(shown) <= most else shown[:most] + " …"
 
 
 def cell(value: object) -> str:

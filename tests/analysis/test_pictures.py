@@ -44,7 +44,7 @@ def test_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert axes.get_ylabel(), title
     difficulty = panels["Difficulty of the admitted problems"]
     lines = {line.get_label(): line.get_ydata() for line in difficulty.get_lines()}
-    assert list(lines["sums: mean"]) == [4, 6, 8, 10]
+    assert list(lines["sums: mean, 10th to 90th percentile"]) == [4, 6, 8, 10]
     assert list(lines["sums: frontier, as the curriculum estimates it"]) == [4, 5, 6, 7]
     image = panels["Held-out success by anchor cell"].get_images()[0].get_array()
     # cells 1x1 and 2x1 at the start and in rounds 0 to 3
@@ -60,7 +60,9 @@ def test_first_round_alone_without_evaluations(tmp_path: Path, monkeypatch: pyte
     rows = round_rows(0)
     rows.evaluations, rows.measures, rows.attempts, rows.problems = [], [], [], []
     figure = drawn(write_log(tmp_path / "run", [rows]), tmp_path / "p.png", monkeypatch)
-    assert [t.get_text() for t in figure.axes[3].texts] == ["no evaluation yet"]
+    assert [t.get_text() for t in figure.axes[3].texts] == [
+        "No anchor was answered and no problem attempted yet."
+    ]
 
 
 def test_nothing_to_draw(tmp_path: Path) -> None:
