@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -68,8 +69,9 @@ def find_all(arguments: Sequence[str], runs: Path) -> tuple[dict[str, Path], str
     for name in names_:
         folders += _fitting(name, runs) if name in patterns else [find(name, runs)]
     unique = {folder.resolve(): folder for folder in folders}
-    alike = Counter(path.name for path in unique)
-    found = {path.name if alike[path.name] == 1 else str(f): f for path, f in unique.items()}
+    called = {folder: os.path.basename(os.path.abspath(folder)) for folder in unique.values()}
+    alike = Counter(called.values())
+    found = {name if alike[name] == 1 else str(folder): folder for folder, name in called.items()}
     return found, query, len(names_) > 1 or bool(patterns)
 
 

@@ -7,6 +7,7 @@ attach it read-only, while the writer goes on writing.
 from __future__ import annotations
 
 import importlib
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -297,7 +298,7 @@ def connect_many(
     """
     folders = {name: Path(folder) for name, folder in runs.items()} if isinstance(runs, Mapping) else {}
     for folder in () if isinstance(runs, Mapping) else map(Path, runs):
-        name = folder.resolve().name
+        name = os.path.basename(os.path.abspath(folder))
         if name in folders:
             raise ValueError(
                 f"expected runs of different names, got two called {name!r}; write a mapping from names to "

@@ -240,6 +240,9 @@ def test_names_of_several_runs(runs: Path, tmp_path: Path) -> None:
     with culture.connect_many(odd) as log:
         found = log.execute("SELECT run, count(*) FROM rounds GROUP BY run ORDER BY run").fetchall()
     assert found == [(name, 4) for name in sorted(odd)]
+    (tmp_path / "link").symlink_to(runs / "a")
+    with culture.connect_many([tmp_path / "link", runs / "b"]) as log:
+        assert log.execute("SELECT DISTINCT run FROM rounds ORDER BY run").fetchall() == [("b",), ("link",)]
     with pytest.raises(ValueError, match="expected at least one run"):
         culture.connect_many([])
 
