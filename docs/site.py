@@ -9,6 +9,7 @@ that is not found. What is built is in ``build/site``.
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
@@ -42,6 +43,7 @@ def reference() -> None:
     import pdoc
     import pdoc.render
     import pdoc.render_helpers
+    from numpy.typing import ArrayLike
 
     shown = pdoc.render_helpers.to_markdown_with_context
 
@@ -50,6 +52,17 @@ def reference() -> None:
         # roles are how an editor finds its way; on the page a name in code is a link already
         return shown(context, ROLE.sub(r"``\1``", docstring))
 
+    signature = pdoc.render.env.filters["format_signature"]
+    array = type("ArrayLike", (), {"__module__": "numpy.typing"})
+
+    def format_signature(sig: inspect.Signature, colon: bool) -> Any:
+        # numpy's name for what becomes an array stands for a union of a screen's length
+        named = [
+            p.replace(annotation=array) if p.annotation == ArrayLike else p for p in sig.parameters.values()
+        ]
+        return signature(sig.replace(parameters=named), colon)
+
+    pdoc.render.env.filters["format_signature"] = format_signature
     pdoc.render.configure(docformat="restructuredtext", footer_text="Ludus", search=True)
     pdoc.render.env.filters["to_markdown"] = to_markdown
     warnings.filterwarnings("error")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -30,7 +31,7 @@ from analysis.measures.descent import chains, descent, texts
 from analysis.measures.embedding import cosines, drawn, embedding, ngrams
 from analysis.measures.estimate import NothingToMeasure
 from analysis.measures.lines import as_json, sections, text
-from analysis.measures.report import Measured, report
+from analysis.measures.report import Measured, Report, report
 from culture import connect
 from culture.embedding import EmbeddingError
 from culture.history import NoSuchRound
@@ -342,9 +343,17 @@ def test_a_sentence_model_knows_what_is_alike(log: Log) -> None:
 
 
 # -- all of it --------------------------------------------------------------------------------------------
-def test_everything_is_reported_once_and_what_is_not_there_says_why(log: Log) -> None:
+@pytest.fixture(scope="module")
+def whole(log: Log) -> tuple[Report, list[str]]:
+    """The report of the school, and what was said meanwhile."""
     topics: list[str] = []
-    found = report(log, progress=topics.append)
+    return report(log, progress=topics.append), topics
+
+
+def test_everything_is_reported_once_and_what_is_not_there_says_why(
+    whole: tuple[Report, list[str]],
+) -> None:
+    found, topics = whole
     assert len(topics) == len(set(topics)) == 12 and found.run == "school" and found.round == ROUNDS - 1
     names = [(m.topic, m.name, m.about) for m in found.measures]
     assert len(names) == len(set(names))
@@ -358,8 +367,8 @@ def test_everything_is_reported_once_and_what_is_not_there_says_why(log: Log) ->
     assert by_name["half-life", "revision"].value is not None
 
 
-def test_lines_and_json(log: Log) -> None:
-    found = report(log)
+def test_lines_and_json(whole: tuple[Report, list[str]]) -> None:
+    found, _ = whole
     first, *rest = sections(found)
     assert first.title == "Measures of school, round 5"
     assert first.lines[0][1].startswith("counts of words and of character 1-, 2- and 3-grams: the texts")
@@ -383,16 +392,12 @@ def test_a_line(value: float, low: float | None, high: float | None, n: int | No
     assert text(Measured("culture", "", "x", "", value, low, high, "share", n, "texts")) == expected
 
 
-def test_what_is_endless_is_null_in_json(tmp_path: Path) -> None:
-    made = School(2)
-    first = made.note(0, "n1", "anna", "the same")
-    made.text(1, "n1", "ben", "the same", [first])
-    with connect(made.write(tmp_path / "run")) as log:
-        found = report(log)
-    (lasting,) = [m for m in found.measures if (m.name, m.about) == ("half-life", "revision")]
-    assert lasting.value == math.inf
-    rows = json.loads(as_json(found))["measures"]
-    assert next(r for r in rows if (r["name"], r["about"]) == ("half-life", "revision"))["value"] is None
+def test_what_is_endless_is_null_in_json(whole: tuple[Report, list[str]]) -> None:
+    lasting = Measured(
+        "culture", "fidelity", "half-life", "", math.inf, None, math.nan, "steps", 3, "texts"
+    )
+    (row,) = json.loads(as_json(replace(whole[0], measures=[lasting])))["measures"]
+    assert (row["value"], row["high"], row["n"]) == (None, None, 3)
 
 
 def test_a_run_without_a_round_is_refused(tmp_path: Path) -> None:
