@@ -10,7 +10,6 @@ from rich.console import Console
 from analysis.comparison import as_csv, as_json, compared, remarks, runs_csv, table
 from analysis.scores import HELD_OUT, Score, measure_names, score
 from analysis.studies.playing import play
-from arena.bases import prepare
 from arena.faults import nearest
 from arena.grid import Cell, cells, runs_of
 from arena.many import Planned, standing
@@ -42,8 +41,6 @@ def play_sweep(
     console = plain_console()
     whole = True
     if not report_only:
-        for run in planned[: len(grid)]:
-            prepare(run.config)
         whole = play(planned, folder, jobs, console)
     report(folder, grid, seeds, planned, measures, console)
     return whole
