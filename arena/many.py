@@ -6,11 +6,13 @@ again, or looks on, knows. What counts as played is what the run's own log has c
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -89,7 +91,7 @@ def check(runs: Path, planned: Sequence[Planned]) -> None:
         folder = runs / run.name
         if not (folder / CONFIG).exists():
             if folder.is_dir() and any(p.name != f"{CONFIG}.partial" for p in folder.iterdir()):
-                raise Wrong(f"expected a run or nothing in {folder}, got other files; write another --name")
+                raise Wrong(f"expected a run or nothing in {folder}, got other files; move them away")
             continue
         tree = config_tree(folder)
         tree.pop("versions", None)
@@ -100,7 +102,7 @@ def check(runs: Path, planned: Sequence[Planned]) -> None:
         if not same:
             raise Wrong(
                 f"expected {folder} to be the run that is to be played, got one with other settings; "
-                "write another --name, or call with the settings that it was begun with"
+                "call with those that it was begun with, write another --name or --runs, or move it away"
             )
 
 
@@ -175,11 +177,18 @@ class Tasks:
         self._waiting = [p for p in planned if self.standings[p.name].state != "finished"]
         self._running: dict[Any, Planned] = {}
 
-    def play(self, watch: Any = None) -> None:
-        """Play what is left, and call ``watch(self)`` after every look. A run that fails stops no other."""
+    def play(self, watch: Callable[[Tasks], None] | None = None) -> None:
+        """Play what is left, and call ``watch(self)`` after every look. A run that fails stops no other.
+
+        Raises Wrong where another program plays runs in the same folder.
+        """
         if not self._waiting:
             return
         self.runs.mkdir(parents=True, exist_ok=True)
+        with _alone(self.runs):
+            self._play(watch)
+
+    def _play(self, watch: Callable[[Tasks], None] | None) -> None:
         ray_start.environment(spark=all(p.config.engine.kind == "spark" for p in self.planned))
         cores = max(threads(p.config) for p in self.planned)
         tasks: RunTasks = RayTasks(cores * self.jobs) if self.jobs > 1 else ProcessTasks()
@@ -234,8 +243,21 @@ class Tasks:
         if error:
             found = replace(found, state="failed", error=error)
         self.standings[run.name] = found
-        if error:
-            _tell(self.runs / run.name, found)
+        _tell(self.runs / run.name, found)
+
+
+@contextmanager
+def _alone(runs: Path) -> Iterator[None]:
+    """Hold the lock of a folder of runs, which goes with the process that holds it."""
+    with (runs / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Wrong(
+                f"expected nobody else to play the runs in {runs}, got another program that does; wait for "
+                "it, or end it"
+            ) from None
+        yield
 
 
 def warmed_alike(one: RunConfig, other: RunConfig) -> bool:

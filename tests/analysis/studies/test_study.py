@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +11,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import analysis.studies.study as command
-from analysis.studies.base import Log, Look, Prediction, Study
+from analysis.studies.base import Look, Prediction, Study
 from analysis.studies.outcomes import effect, gained, held_out, less, of, success, valid_and_new
-from analysis.studies.study import NAMES, fingerprint, runs_of, seeds_of, shipped
+from analysis.studies.study import NAMES, fingerprint, judge, runs_of, seeds_of, shipped
+from arena.many import Standing
 from arena.run_names import Wrong
 from culture import connect
 from run_arena import app
@@ -70,20 +70,34 @@ def test_a_verdict_is_printed_and_written(runs: Path) -> None:
     assert "too noisy to tell (not as agreed beforehand)" in listed.stdout
 
 
-def test_what_was_agreed_on_is_told(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert ludus("ratchet", "--report-only", "--seeds", "1", "--runs", str(runs)).exit_code == 0
-    tree = json.loads((runs / "study-ratchet" / "verdict.json").read_text())
-    assert tree["changes"] == ["1 seeds instead of 2"]
-    for planned in runs_of(SMALL, [8])[8].values():
-        shutil.rmtree(runs / "study-ratchet" / planned.name)
-        begun(runs / "study-ratchet", planned, 3)
-    assert ludus("ratchet", "--report-only", "--runs", str(runs)).exit_code == 0
-    tree = json.loads((runs / "study-ratchet" / "verdict.json").read_text())
-    assert tree["preregistered"] and tree["changes"] == []
-    easier = replace(SMALL, predictions=(replace(SMALL.predictions[0], at_least=1.0),))
-    monkeypatch.setattr(command, "shipped", lambda name: easier)
-    result = ludus("ratchet", "--report-only", "--runs", str(runs))
-    assert "the study was changed after its first run was begun" in result.stdout
+@pytest.fixture
+def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A study's folder, as if all runs in it were finished and the claim had held."""
+    monkeypatch.setattr(command, "standing", lambda folder, run: Standing("finished", 3, 3))
+    monkeypatch.setattr(command, "connect", lambda folder: nullcontext())
+    monkeypatch.setattr(command, "judged", lambda study, logs: ("held", [], []))
+    command._keep_design(tmp_path, SMALL)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("study", "seeds", "rounds", "changes"),
+    [
+        (SMALL, None, None, []),
+        (SMALL, None, 3, []),
+        (SMALL, 1, None, ["1 seeds instead of 2"]),
+        (SMALL, None, 9, ["9 rounds instead of 3"]),
+        (replace(SMALL, rounds=4), None, None, ["the study was changed after its first run was begun"]),
+    ],
+)
+def test_what_was_agreed_on_is_told(
+    study: Study, seeds: int | None, rounds: int | None, changes: list[str], finished: Path
+) -> None:
+    found = judge(study, finished, runs_of(study, seeds_of(study, seeds), rounds), rounds)
+    assert found.verdict == "held" and found.changes == changes
+    tree = json.loads(found.json())
+    assert tree["preregistered"] is (not changes)
+    assert any("not the verdict that was agreed on" in line for line in found.lines()) is bool(changes)
 
 
 def test_nothing_to_judge(runs: Path) -> None:
@@ -133,10 +147,6 @@ def test_no_seed_is_in_two_studies() -> None:
 def test_no_such_study() -> None:
     with pytest.raises(Wrong, match="write 'ratchet' instead"):
         shipped("rachet")
-
-
-def outcome(folder: Path) -> Mapping[str, Log]:
-    return {"a": connect(folder)}
 
 
 def test_outcomes_by_hand(tmp_path: Path) -> None:
