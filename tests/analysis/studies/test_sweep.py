@@ -91,10 +91,14 @@ def test_how_long_it_will_take(tmp_path: Path) -> None:
     assert "by the rounds played so far" in text
 
 
-@pytest.mark.ray
-def test_a_run_that_fails_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "jobs", ["1", pytest.param("2", marks=[pytest.mark.ray, pytest.mark.slow])], ids=["process", "ray"]
+)
+def test_a_run_that_fails_stops_no_other(
+    jobs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LUDUS_CACHE", str(tmp_path / "cache"))
-    one = [*SMALL, "--rounds", "1"]
+    one = [*SMALL, "--rounds", "1", "--jobs", jobs]
     plan = runs_of("tiny", cells([GRID[2]]), [0], [*SETS, "rounds=1"])
     folder = tmp_path / "sweep-tiny"
     folder.mkdir()
@@ -113,7 +117,6 @@ def test_a_run_that_fails_stops_no_other(tmp_path: Path, monkeypatch: pytest.Mon
         assert log.execute("SELECT count(*) FROM rounds").fetchone() == (1,)
 
 
-@pytest.mark.ray
 @pytest.mark.slow
 def test_killed_and_called_again(tmp_path: Path) -> None:
     """The runs come out as those of a sweep that was never killed; finished ones are not played again."""
