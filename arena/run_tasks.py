@@ -80,7 +80,7 @@ class ProcessTasks:
         if self._pool is None:
             # threads of torch do not survive a fork
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(1, context, _end_with, (os.getpid(),))
+            self._pool = ProcessPoolExecutor(1, context, _begin, (os.getpid(),))
         return self._pool.submit(work, *args)
 
     def ended(self, tasks: list[Future[str]], seconds: float) -> list[Future[str]]:
@@ -104,8 +104,12 @@ class ProcessTasks:
             self._pool = None
 
 
-def _end_with(parent: int) -> None:
-    """End this process once its parent is gone: two must never play one run."""
+def _begin(parent: int) -> None:
+    """Say nothing, and end this process once its parent is gone: two must never play one run.
+
+    DuckDB takes a spawned process for an interactive one and draws the progress of slow queries.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
     def look() -> None:
         while os.getppid() == parent:

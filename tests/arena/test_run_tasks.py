@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from arena.run_tasks import ProcessTasks
 from tests.arena.processes import processes
 
@@ -22,7 +24,12 @@ def die(said: str) -> str:
     os._exit(3)
 
 
-def test_one_process_at_a_time() -> None:
+def say(said: str) -> str:
+    os.write(1, said.encode())
+    return ""
+
+
+def test_one_process_at_a_time(capfd: pytest.CaptureFixture[str]) -> None:
     tasks = ProcessTasks()
     try:
         lost = tasks.submit(die, "", cpus=1, gpus=0, environment={})
@@ -33,6 +40,10 @@ def test_one_process_at_a_time() -> None:
         while not tasks.ended([told], 1.0):
             pass
         assert tasks.result(told) == "no room"
+        loud = tasks.submit(say, "progress", cpus=1, gpus=0, environment={})
+        while not tasks.ended([loud], 1.0):
+            pass
+        assert tasks.result(loud) == "" and capfd.readouterr().out == ""
     finally:
         tasks.close()
         os.environ.pop("LUDUS_TEST", None)
@@ -40,6 +51,8 @@ def test_one_process_at_a_time() -> None:
 
 PROGRAM = """
 import time
+import pytest
+
 from arena.run_tasks import ProcessTasks
 
 if __name__ == "__main__":
