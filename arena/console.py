@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from arena.round import Progress
-from arena.run import Run
 from culture.records import Measure, Round, RoundRows
+
+if TYPE_CHECKING:
+    from arena.round import Progress
+    from arena.run import Run
 
 RECENT = 10
 """Rounds whose mean time tells how long the rest will take; several, as evaluations are not in all."""

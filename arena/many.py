@@ -1,4 +1,4 @@
-"""Many runs, each a task of Ray in one process; what is finished is skipped, what is begun gone on with.
+"""Many runs, each in one process, as many at once as fit; what is finished is skipped.
 
 Beside a run's folder NAME lie NAME.log, what it printed, and NAME.json, where it is: so whoever calls
 again, or looks on, knows. What counts as played is what the run's own log has committed.
@@ -6,11 +6,13 @@ again, or looks on, knows. What counts as played is what the run's own log has c
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +23,7 @@ from arena import ray_start
 from arena.config import RunConfig
 from arena.run_files import CONFIG
 from arena.run_names import Wrong, config_tree
+from arena.run_tasks import ProcessTasks, RayTasks, RunTasks
 from culture.catalog import LakeError, connect
 
 _SPARK_GIB = 1.5
@@ -88,7 +91,7 @@ def check(runs: Path, planned: Sequence[Planned]) -> None:
         folder = runs / run.name
         if not (folder / CONFIG).exists():
             if folder.is_dir() and any(p.name != f"{CONFIG}.partial" for p in folder.iterdir()):
-                raise Wrong(f"expected a run or nothing in {folder}, got other files; write another --name")
+                raise Wrong(f"expected a run or nothing in {folder}, got other files; move them away")
             continue
         tree = config_tree(folder)
         tree.pop("versions", None)
@@ -99,13 +102,32 @@ def check(runs: Path, planned: Sequence[Planned]) -> None:
         if not same:
             raise Wrong(
                 f"expected {folder} to be the run that is to be played, got one with other settings; "
-                "write another --name, or call with the settings that it was begun with"
+                "call with those that it was begun with, write another --name or --runs, or move it away"
             )
+
+
+def ready(planned: Sequence[Planned]) -> None:
+    """See that what the runs need beside this code is there. Raises BaseFault, with a line a fault."""
+    seen: list[RunConfig] = []
+    for run in planned:
+        alike = run.config.model_copy(update={"seed": 0})
+        if alike in seen:
+            continue
+        seen.append(alike)
+        if not _only_spark(run.config) or run.config.library.search != "bm25":
+            from arena.bases import prepare  # which imports torch
+
+            prepare(run.config)
+
+
+def _only_spark(config: RunConfig) -> bool:
+    bases = {policy.base for policy in config.policies.values()}
+    return config.engine.kind == "spark" and bases == {"spark"}
 
 
 def memory_gib(config: RunConfig) -> float:
     """What a process that plays the run needs, in GiB."""
-    if all(policy.base == "spark" for policy in config.policies.values()):
+    if _only_spark(config):
         return _SPARK_GIB
     from arena.bases import needed_gib
 
@@ -142,7 +164,7 @@ def _gpus(planned: Sequence[Planned]) -> int:
 
 
 class Tasks:
-    """Plays runs, ``jobs`` at a time, in the order of ``planned``; a context manager around Ray.
+    """Plays runs, ``jobs`` at a time by Ray, in the order of ``planned``; one at a time needs no Ray.
 
     Runs that would warm up the same models do not begin together where others can go first: the second
     finds them in the cache.
@@ -155,34 +177,28 @@ class Tasks:
         self._waiting = [p for p in planned if self.standings[p.name].state != "finished"]
         self._running: dict[Any, Planned] = {}
 
-    def play(self, watch: Any = None) -> None:
-        """Play what is left, and call ``watch(self)`` after every look. A run that fails stops no other."""
+    def play(self, watch: Callable[[Tasks], None] | None = None) -> None:
+        """Play what is left, and call ``watch(self)`` after every look. A run that fails stops no other.
+
+        Raises Wrong where another program plays runs in the same folder.
+        """
         if not self._waiting:
             return
         self.runs.mkdir(parents=True, exist_ok=True)
-        spark = all(p.config.engine.kind == "spark" for p in self.planned)
-        ray_start.environment(spark=spark)
-        import ray
+        with _alone(self.runs):
+            self._play(watch)
 
-        ray_start.start(None, max(threads(p.config) for p in self.planned) * self.jobs)
+    def _play(self, watch: Callable[[Tasks], None] | None) -> None:
+        ray_start.environment(spark=all(p.config.engine.kind == "spark" for p in self.planned))
+        cores = max(threads(p.config) for p in self.planned)
+        tasks: RunTasks = RayTasks(cores * self.jobs) if self.jobs > 1 else ProcessTasks()
         gpus = 1 if _gpus(self.planned) else 0
-        task = ray.remote(max_retries=0)(_play)
         try:
             while self._waiting or self._running:
                 while self._waiting and len(self._running) < self.jobs:
-                    run = self._next()
-                    options: dict[str, Any] = {"num_cpus": threads(run.config), "num_gpus": gpus}
-                    if run.config.engine.kind == "vllm":
-                        # Ray gives a process as many OpenMP threads as it reserves CPUs
-                        number = str(run.config.engine.threads)
-                        options["runtime_env"] = {"env_vars": {"OMP_NUM_THREADS": number}}
-                    folder = (self.runs / run.name).absolute()
-                    self._set(run, "playing", "starting", error="")
-                    ref = task.options(**options).remote(str(folder), run.config.model_dump(mode="json"))
-                    self._running[ref] = run
-                ready, _ = ray.wait(list(self._running), num_returns=1, timeout=_EVERY)
-                for ref in ready:
-                    self._ended(ref, self._running.pop(ref))
+                    self._begin(tasks, self._next(), gpus)
+                for task in tasks.ended(list(self._running), _EVERY):
+                    self._ended(self._running.pop(task), tasks.result(task))
                 for run in self._running.values():
                     told = _told(self.runs / run.name)
                     if told is not None and told.state == "playing":
@@ -190,7 +206,26 @@ class Tasks:
                 if watch is not None:
                     watch(self)
         finally:
-            ray.shutdown()
+            tasks.close()
+
+    def _begin(self, tasks: RunTasks, run: Planned, gpus: int) -> None:
+        # Ray gives a process as many OpenMP threads as it reserves CPUs
+        vllm = run.config.engine.kind == "vllm"
+        environment = {"OMP_NUM_THREADS": str(run.config.engine.threads)} if vllm else {}
+        folder = (self.runs / run.name).absolute()
+        self.standings[run.name] = replace(
+            self.standings[run.name], state="playing", phase="starting", error=""
+        )
+        _tell(folder, self.standings[run.name])
+        task = tasks.submit(
+            _play,
+            str(folder),
+            run.config.model_dump(mode="json"),
+            cpus=threads(run.config),
+            gpus=gpus,
+            environment=environment,
+        )
+        self._running[task] = run
 
     def _next(self) -> Planned:
         beginning = [
@@ -203,24 +238,26 @@ class Tasks:
                 return self._waiting.pop(at)
         return self._waiting.pop(0)
 
-    def _ended(self, ref: Any, run: Planned) -> None:
-        import ray
-
-        try:
-            error = ray.get(ref)
-        except ray.exceptions.RayError as lost:  # its process died
-            error = str(lost).strip().partition("\n")[0]
+    def _ended(self, run: Planned, error: str) -> None:
+        found = standing(self.runs / run.name, run)
         if error:
-            self._set(run, "failed", error=error)
-            _tell(self.runs / run.name, self.standings[run.name])
-        else:
-            self.standings[run.name] = standing(self.runs / run.name, run)
+            found = replace(found, state="failed", error=error)
+        self.standings[run.name] = found
+        _tell(self.runs / run.name, found)
 
-    def _set(self, run: Planned, state: State, phase: str = "", *, error: str) -> None:
-        before = self.standings[run.name]
-        self.standings[run.name] = replace(before, state=state, phase=phase, error=error)
-        if state == "playing":
-            _tell(self.runs / run.name, self.standings[run.name])
+
+@contextmanager
+def _alone(runs: Path) -> Iterator[None]:
+    """Hold the lock of a folder of runs, which goes with the process that holds it."""
+    with (runs / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Wrong(
+                f"expected nobody else to play the runs in {runs}, got another program that does; wait for "
+                "it, or end it"
+            ) from None
+        yield
 
 
 def warmed_alike(one: RunConfig, other: RunConfig) -> bool:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
-import platform
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,25 +20,13 @@ from arena.run_names import config_tree
 from arena.seeding import keep, seeds_of
 from arena.settings import dump
 from arena.state import State
+from arena.versions import code_version, packages
 from arena.yaml_text import render
 from culture.catalog import CATALOG_FILE, LakeUnmade
 from culture.lake import Lake
 from culture.records import Policy, RoundRows
 from culture.records import Run as RunRow
 
-_PACKAGES = (
-    "duckdb",
-    "gymnasium",
-    "networkx",
-    "numpy",
-    "pydantic-monty",
-    "pyarrow",
-    "ray",
-    "scikit-learn",
-    "tantivy",
-    "torch",
-    "transformers",
-)
 PARTIAL = f"{CONFIG}.partial"
 AUTHOR = "arena"
 """The author of commits."""
@@ -233,32 +218,6 @@ def _cluster(folder: Path, config: RunConfig) -> Iterator[Cluster]:
         yield cluster
     finally:
         cluster.close()
-
-
-def packages() -> dict[str, object]:
-    """Versions of Python and of what decides a run's numbers."""
-    found: dict[str, object] = {"python": platform.python_version()}
-    for name in _PACKAGES:
-        found[name] = importlib.metadata.version(name)
-    return found
-
-
-def code_version() -> str:
-    """The version of Ludus, and the commit where the code lies in a git checkout."""
-    version = importlib.metadata.version("ludus-arena")
-    here = Path(__file__).parent
-    found = (
-        subprocess.run(
-            ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if shutil.which("git")
-        else None
-    )
-    commit = found.stdout.strip() if found is not None and found.returncode == 0 else ""
-    return f"{version}+{commit}" if commit else version
 
 
 def read_config(folder: Path) -> RunConfig:

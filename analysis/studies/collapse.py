@@ -5,7 +5,7 @@ from __future__ import annotations
 from analysis.studies.base import Look, Prediction, Study
 from analysis.studies.outcomes import less, of, valid_and_new
 
-_LAST, _FIRST = valid_and_new(-10, 0), valid_and_new(0, 1)
+_LAST, _FIRST = valid_and_new(-10), valid_and_new(0, 1)
 
 STUDY = Study(
     name="collapse",

@@ -57,14 +57,17 @@ def effect(treatment: Arm, control: Arm, *, last: int | None = None) -> Number:
     return number
 
 
-def valid_and_new(first: int, end: int) -> Number:
-    """Share of what the proposers' policy wrote that is a problem and was none before, in the rounds from
-    ``first`` to before ``end``; negative numbers count from the last round."""
+def valid_and_new(first: int = 0, end: int | None = None) -> Number:
+    """Share of what the proposers' policy wrote that is a problem and was none before.
+
+    In the rounds from ``first`` to before ``end``, as in a slice: negative numbers count from the last
+    round, and None is to the end.
+    """
 
     def number(log: Log) -> float:
         total = log.execute("SELECT max(round) + 1 FROM rounds").fetchone()
         assert total is not None
-        low, high = (n if n >= 0 else int(total[0]) + n for n in (first, end))
+        low, high, _ = slice(first, end).indices(int(total[0]))
         row = log.execute(
             "SELECT avg((answer_key IS NOT NULL AND reason IS DISTINCT FROM 'duplicate')::INT) "
             "FROM problems WHERE origin = 'policy' AND failure_source IS DISTINCT FROM 'infrastructure' "

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from arena.console import duration
 from arena.estimate import rough_seconds
-from arena.many import Planned, Standing, Tasks, check, jobs_at_once, warmed_alike
+from arena.many import Planned, Standing, Tasks, check, jobs_at_once, ready, warmed_alike
 from arena.run_names import named
 from arena.stopping import stoppable
 
@@ -25,10 +25,10 @@ _LINE_EVERY = 60.0
 def play(planned: Sequence[Planned], runs: Path, jobs: int | None, console: Console) -> bool:
     """Play what is left of ``planned`` in ``runs``; whether all of it is finished.
 
-    Raises Wrong where a folder holds another run, typer.Exit
-    after Ctrl-C.
+    Raises Wrong where a folder holds another run or a run lacks what it needs, typer.Exit after Ctrl-C.
     """
     check(runs, planned)
+    ready(planned)
     at_once = jobs_at_once(planned, jobs)
     tasks = Tasks(planned, runs, at_once)
     board = Board(tasks, console)

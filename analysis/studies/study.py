@@ -18,9 +18,9 @@ from analysis.studies.verdicts import VERDICT, Judgement, earlier
 from arena.faults import nearest
 from arena.grid import configured
 from arena.many import Planned, standing
-from arena.run import code_version
 from arena.run_names import Wrong, named
 from arena.telling import plain_console
+from arena.versions import code_version
 from culture.catalog import connect
 
 NAMES = ("collapse", "culture-effect", "curriculum", "generations", "ratchet", "topology")

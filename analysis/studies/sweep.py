@@ -10,7 +10,6 @@ from rich.console import Console
 from analysis.comparison import as_csv, as_json, compared, remarks, runs_csv, table
 from analysis.scores import HELD_OUT, Score, measure_names, score
 from analysis.studies.playing import play
-from arena.bases import prepare
 from arena.faults import nearest
 from arena.grid import Cell, cells, runs_of
 from arena.many import Planned, standing
@@ -20,6 +19,10 @@ from culture.catalog import connect
 
 RESULTS = ("cells.csv", "cells.json", "runs.csv")
 """Files that a report leaves in the sweep's folder."""
+HOW = (
+    "\nIQM: over runs and cells without the lowest and highest quarter, bootstrap over runs and anchors; "
+    "differences: Student's t over seeds; p: after Holm over the conditions of a table"
+)
 
 
 def play_sweep(
@@ -42,8 +45,6 @@ def play_sweep(
     console = plain_console()
     whole = True
     if not report_only:
-        for run in planned[: len(grid)]:
-            prepare(run.config)
         whole = play(planned, folder, jobs, console)
     report(folder, grid, seeds, planned, measures, console)
     return whole
@@ -80,32 +81,23 @@ def report(
                     known |= set(measure_names(log))
     if len(missing) == len(planned):
         raise Wrong(f"expected a finished run in {named(folder)}, got none; leave out --report-only")
-    for wanted in measures:
-        if wanted not in known:
-            near = nearest(wanted, known)
-            advice = f"write {near!r} instead" if near else f"write one of {', '.join(sorted(known))}"
-            raise Wrong(f"expected a measure of these runs in --measure, got {wanted!r}; {advice}")
-    _print(scores, missing, len(planned), console)
-    rows = {s: compared(by_cell, s) for s, by_cell in scores.items()}
+    unknown = [name for name in measures if name not in known]
+    scores = {name: by_cell for name, by_cell in scores.items() if name not in unknown}
+    rows = {name: compared(by_cell, name) for name, by_cell in scores.items()}
+    for name, each in rows.items():
+        what = "held-out anchors solved at the end" if name == HELD_OUT else name
+        console.print(f"\n{what}", markup=False)
+        console.print(table(each))
+        for remark in remarks(scores[name], name):
+            console.print(remark, markup=False, soft_wrap=True)
+    if missing:
+        console.print(f"\n{len(missing)} of {len(planned)} runs are not finished and not counted")
+    console.print(HOW, soft_wrap=True)
     every = [row for each in rows.values() for row in each]
     for file, text in zip(RESULTS, (as_csv(every), as_json(every), runs_csv(scores)), strict=True):
         (folder / file).write_text(text, encoding="utf-8")
     console.print(f"\nwritten: {', '.join(str(folder / f) for f in RESULTS)}", markup=False, soft_wrap=True)
-
-
-def _print(
-    scores: dict[str, dict[str, dict[int, Score]]], missing: list[str], all: int, console: Console
-) -> None:
-    for score_name, by_cell in scores.items():
-        what = "held-out anchors solved at the end" if score_name == HELD_OUT else score_name
-        console.print(f"\n{what}", markup=False)
-        console.print(table(compared(by_cell, score_name)))
-        for remark in remarks(by_cell, score_name):
-            console.print(remark, markup=False, soft_wrap=True)
-    if missing:
-        console.print(f"\n{len(missing)} of {all} runs are not finished and not counted", markup=False)
-    console.print(
-        "\nIQM: over runs and cells without the lowest and highest quarter, bootstrap over runs and "
-        "anchors; differences: Student's t over seeds; p: after Holm over the conditions of a table",
-        soft_wrap=True,
-    )
+    if unknown:
+        near = nearest(unknown[0], known)
+        advice = f"write {near!r} instead" if near else f"write one of {', '.join(sorted(known))}"
+        raise Wrong(f"expected a measure of these runs in --measure, got {unknown[0]!r}; {advice}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import fcntl
 import functools
 import shutil
 import tempfile
@@ -64,7 +65,7 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
     run = planned("a")
     begun(tmp_path, run, 0)
     check(tmp_path, [run, planned("b")])
-    with pytest.raises(Wrong, match="other settings; write another --name"):
+    with pytest.raises(Wrong, match="other settings; call with those"):
         check(tmp_path, [planned("a", "rollout.notes=1")])
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "letter.txt").write_text("mine")
@@ -93,6 +94,13 @@ def test_finished_runs_are_not_played(tmp_path: Path) -> None:
     assert tasks.standings["a"].state == "finished"
     done = Tasks(runs[:1], tmp_path, 1)
     done.play(lambda tasks: pytest.fail("nothing was to be played"))
+
+
+def test_nobody_else_plays_in_the_folder(tmp_path: Path) -> None:
+    with (tmp_path / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(Wrong, match="nobody else"):
+            Tasks([planned("a")], tmp_path, 1).play()
 
 
 def test_as_many_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:

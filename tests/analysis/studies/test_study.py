@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +11,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import analysis.studies.study as command
-from analysis.studies.base import Log, Look, Prediction, Study
+from analysis.studies.base import Look, Prediction, Study
 from analysis.studies.outcomes import effect, gained, held_out, less, of, success, valid_and_new
-from analysis.studies.study import NAMES, fingerprint, runs_of, seeds_of, shipped
+from analysis.studies.study import NAMES, fingerprint, judge, runs_of, seeds_of, shipped
+from arena.many import Standing
 from arena.run_names import Wrong
 from culture import connect
 from run_arena import app
@@ -29,7 +29,7 @@ SMALL = Study(
     settings=("domains=[transforms]",),
     conditions={"wide": ("rollout.notes=2",), "narrow": ("rollout.notes=1",)},
     rounds=3,
-    seeds=(7, 8, 9),
+    seeds=(7, 8),
     minutes=1,
     predictions=(Prediction("held out, wide", of("wide", held_out), 5.0),),
     looks=(Look("held out: wide less narrow", less("wide", "narrow", held_out)),),
@@ -47,9 +47,9 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "study-ratchet"
     folder.mkdir()
     (folder / "design.json").write_text(json.dumps({"sha256": fingerprint(SMALL)}))
-    for seed, each in runs_of(SMALL, [7, 8, 9]).items():
+    for seed, each in runs_of(SMALL, [7, 8]).items():
         for planned in each.values():
-            begun(folder, planned, 2 if seed == 9 else 3)
+            begun(folder, planned, 2 if seed == 8 else 3)
     return tmp_path
 
 
@@ -57,34 +57,47 @@ def test_a_verdict_is_printed_and_written(runs: Path) -> None:
     result = ludus("ratchet", "--report-only", "--runs", str(runs))
     assert result.exit_code == 0, result.output
     tree = json.loads((runs / "study-ratchet" / "verdict.json").read_text())
-    assert tree["seeds"] == [7, 8]
-    assert tree["predictions"][0]["by_seed"] == {"7": 70.0, "8": 70.0}
-    # the seeds are alike, which claims no certainty
+    assert tree["seeds"] == [7]
+    assert tree["predictions"][0]["by_seed"] == {"7": 70.0}
     assert tree["verdict"] == tree["predictions"][0]["verdict"] == "too noisy to tell"
     assert tree["predictions"][0]["low"] is None
-    assert not tree["preregistered"] and tree["changes"] == ["1 of 3 seeds are not finished"]
+    assert not tree["preregistered"] and tree["changes"] == ["1 of 2 seeds are not finished"]
     assert "verdict: too noisy to tell" in result.stdout
-    assert "not the verdict that was agreed on beforehand: 1 of 3 seeds are not finished" in result.stdout
+    assert "not the verdict that was agreed on beforehand: 1 of 2 seeds are not finished" in result.stdout
     assert "held out, wide: +70.0 points, at least 5 would matter" in result.stdout
     listed = ludus("--runs", str(runs))
     assert listed.exit_code == 0
     assert "too noisy to tell (not as agreed beforehand)" in listed.stdout
 
 
-def test_what_was_agreed_on_is_told(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert ludus("ratchet", "--report-only", "--seeds", "2", "--runs", str(runs)).exit_code == 0
-    tree = json.loads((runs / "study-ratchet" / "verdict.json").read_text())
-    assert tree["changes"] == ["2 seeds instead of 3"]
-    for planned in runs_of(SMALL, [9])[9].values():
-        shutil.rmtree(runs / "study-ratchet" / planned.name)
-        begun(runs / "study-ratchet", planned, 3)
-    assert ludus("ratchet", "--report-only", "--runs", str(runs)).exit_code == 0
-    tree = json.loads((runs / "study-ratchet" / "verdict.json").read_text())
-    assert tree["preregistered"] and tree["changes"] == []
-    easier = replace(SMALL, predictions=(replace(SMALL.predictions[0], at_least=1.0),))
-    monkeypatch.setattr(command, "shipped", lambda name: easier)
-    result = ludus("ratchet", "--report-only", "--runs", str(runs))
-    assert "the study was changed after its first run was begun" in result.stdout
+@pytest.fixture
+def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A study's folder, as if all runs in it were finished and the claim had held."""
+    monkeypatch.setattr(command, "standing", lambda folder, run: Standing("finished", 3, 3))
+    monkeypatch.setattr(command, "connect", lambda folder: nullcontext())
+    monkeypatch.setattr(command, "judged", lambda study, logs: ("held", [], []))
+    command._keep_design(tmp_path, SMALL)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("study", "seeds", "rounds", "changes"),
+    [
+        (SMALL, None, None, []),
+        (SMALL, None, 3, []),
+        (SMALL, 1, None, ["1 seeds instead of 2"]),
+        (SMALL, None, 9, ["9 rounds instead of 3"]),
+        (replace(SMALL, rounds=4), None, None, ["the study was changed after its first run was begun"]),
+    ],
+)
+def test_what_was_agreed_on_is_told(
+    study: Study, seeds: int | None, rounds: int | None, changes: list[str], finished: Path
+) -> None:
+    found = judge(study, finished, runs_of(study, seeds_of(study, seeds), rounds), rounds)
+    assert found.verdict == "held" and found.changes == changes
+    tree = json.loads(found.json())
+    assert tree["preregistered"] is (not changes)
+    assert any("not the verdict that was agreed on" in line for line in found.lines()) is bool(changes)
 
 
 def test_nothing_to_judge(runs: Path) -> None:
@@ -94,7 +107,7 @@ def test_nothing_to_judge(runs: Path) -> None:
 
 
 def test_another_seed_follows_the_last() -> None:
-    assert seeds_of(SMALL, None) == [7, 8, 9]
+    assert seeds_of(SMALL, None) == [7, 8]
     assert seeds_of(SMALL, 1) == [7]
     assert seeds_of(SMALL, 5) == [7, 8, 9, 10, 11]
 
@@ -103,7 +116,7 @@ def test_the_fingerprint_holds_what_was_agreed_on() -> None:
     same = replace(SMALL, minutes=9, looks=())
     assert fingerprint(same) == fingerprint(SMALL)
     for other in (
-        replace(SMALL, seeds=(7, 8)),
+        replace(SMALL, seeds=(7, 9)),
         replace(SMALL, rounds=4),
         replace(SMALL, settings=()),
         replace(SMALL, conditions={"wide": ()}),
@@ -136,10 +149,6 @@ def test_no_such_study() -> None:
         shipped("rachet")
 
 
-def outcome(folder: Path) -> Mapping[str, Log]:
-    return {"a": connect(folder)}
-
-
 def test_outcomes_by_hand(tmp_path: Path) -> None:
     rounds = [round_rows(at) for at in range(3)]
     rounds[2].attempts.append(attempt(99, "p2-1", "library", False, at=2))
@@ -157,4 +166,5 @@ def test_outcomes_by_hand(tmp_path: Path) -> None:
         assert effect("library", "none", last=1)(log) == pytest.approx(-50.0)
         assert effect("placebo", "none")(log) != effect("placebo", "none")(log)  # NaN: no such arm
         # of four proposals a round one is no problem and one was there before
-        assert valid_and_new(-2, 0)(log) == valid_and_new(0, 1)(log) == pytest.approx(50.0)
+        assert valid_and_new(-2)(log) == valid_and_new(0, 1)(log) == pytest.approx(50.0)
+        assert valid_and_new(-9, 2)(log) == valid_and_new()(log) == pytest.approx(50.0)
