@@ -92,6 +92,7 @@ class Librarian:
                 domain=r.domain,
                 alphabet=self._alphabets[r.domain].replace("\n", ""),
                 ids=r.ids,
+                exclude_cited=(r.problem_id,),
             )
             if r.arm == "placebo"
             else hits

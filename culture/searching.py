@@ -82,12 +82,13 @@ class Reads:
         domain: str,
         alphabet: str,
         ids: Sequence[Id],
+        exclude_cited: Collection[str] = NOTHING,
     ) -> list[Hit]:
         """As many texts as ``hits``, each of as many characters, that are not about ``query``.
 
         They are notes of the domain that the reader could see, drawn by the stream named ``ids``, cut
         or joined to length. Where there are too few, random characters of ``alphabet`` (what the domain
-        can write) under the note id ``filler``.
+        can write) under the note id ``filler``. Notes that cite one of ``exclude_cited`` are none.
         """
         if not hits:
             return []
@@ -101,8 +102,10 @@ class Reads:
             terms = index.terms(query)
             scores = [index.score(terms, h.note_id) for h in hits]
         ceiling = self.config.placebo_relevance * max(scores)
+        cited = set(exclude_cited)
         drawn = [n for n in drawn if self._pages[n].note.round >= reader.since]
         drawn = [n for n in drawn if self._shown(self._pages[n])]
+        drawn = [n for n in drawn if cited.isdisjoint(self._pages[n].cited)]
         fit = [n for n in irrelevant(index, query, drawn, ceiling) if n not in shown]
         candidates = [self._hit(name, 0.0) for name in fit]
         candidates = [c for c in candidates if c.body not in bodies]

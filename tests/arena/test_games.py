@@ -54,7 +54,15 @@ class Player:
 
 
 def played(folder: Path, *overrides: str, **more: Any) -> Path:
-    settings = ["domains=[games]", "rounds=5", "learner.keep_every=2", "sleep.every=0", *GOALS]
+    settings = [
+        "domains=[games]",
+        "rounds=4",
+        "rollout.problems=20",
+        "rollout.attempts=3",
+        "learner.keep_every=2",
+        "sleep.every=0",
+        *GOALS,
+    ]
     return play(folder, [*settings, *overrides], engine=Player, **more)
 
 
@@ -82,7 +90,7 @@ def test_every_turn_of_both_is_stored(run: Path) -> None:
         "FROM attempts a JOIN problems p USING (problem_id) JOIN matches m USING (attempt_id) "
         "LEFT JOIN actions c ON c.attempt_id = a.attempt_id WHERE a.arm = 'none' GROUP BY ALL",
     )
-    assert len(rows) > 60
+    assert len(rows) > 30
     domain, seen = make_domain("games"), set()
     for turns, prompt, completion, answer, verdict, spec, result, forfeited_by, actions in rows:
         said = {turn: (asked, text, other) for turn, asked, text, other in actions or ()}
@@ -119,7 +127,7 @@ def test_an_opponent_is_of_today_or_from_before_and_its_weights_are_there(run: P
         else:
             assert number < now and number in kept_versions(range(now + 1), 2)
             earlier.add((round, number))
-    assert {n for r, n in earlier if r == 4} == {0, 2, 3}
+    assert {n for r, n in earlier if r == 3} == {0, 2}
     for (n,) in ask(run, "SELECT max(version) FROM policies WHERE policy = 'solver'"):
         for kept in kept_versions(range(n + 1), 2):
             assert (run / "checkpoints" / f"solver@{kept}" / "model.safetensors").exists()
@@ -205,8 +213,9 @@ def test_a_version_that_beats_another_is_rated_above_it() -> None:
     assert rate(ratings, Match(0, "games", "t+", "t1", None, "s@1", "s@1", "win", None, 5)) == []
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_gives_the_same_matches(run: Path, tmp_path: Path) -> None:
-    again = played(tmp_path / "run", stops=[3])
+    again = played(tmp_path / "run", stops=[2])
     for table in ("matches", "actions", "measures", "batch_rows"):
         columns = "* EXCLUDE (value)" if table == "measures" else "*"
         sql = f"SELECT {columns} FROM {table} ORDER BY ALL"

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -67,3 +69,16 @@ def test_placebos_are_as_many_and_as_long(bodies: list[str], shown: list[str], d
     named = [p.note_id for p in found if p.note_id != FILLER]
     assert len(named) == len(set(named))
     assert found == placebos(library, hits, "R12=", draw)
+
+
+def test_a_note_about_the_very_problem_is_no_placebo_of_it() -> None:
+    library = Library(LibraryConfig(), seed=3)
+    for i in range(8):
+        cited = (("problem", "p1" if i % 2 else "p2"),)
+        edit = Edit(None, None, "example", "strings", "public", "", f"S{i}=7", "anna", None, 1, index=i)
+        library.write(replace(edit, citations=cited))
+    library.write(Edit(None, None, "example", "strings", "public", "", "R123=1", "anna", None, 1, index=9))
+    hits = library.search("R123=", READER, 1, 99)
+    asked = {"query": "R123=", "reader": READER, "domain": "strings", "alphabet": ALPHABET}
+    others = [library.placebo(hits, **asked, ids=[n], exclude_cited=["p1"]) for n in range(30)]
+    assert {placebo.body[1] for found in others for placebo in found} == {"0", "2", "4", "6"}
