@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import duckdb
 import typer
 import typer.core
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -236,7 +235,7 @@ def report(
         target = out or folders[0] / ("report" if len(folders) == 1 else "report-compared")
         known = {name: load(name, [], RunConfig).model_dump(mode="json") for name in presets()}
         try:
-            with _console().status("reading") as status:
+            with plain_console().status("reading") as status:
                 lines = write_report(folders, target, known, lambda now: status.update(Text(now)))
         except ValueError as error:
             raise Wrong(str(error)) from error
@@ -306,7 +305,7 @@ def measures(
         _check_choice("--embedding", embedding, ["auto", "minilm", "ngrams"])
         with connect(find(run, runs)) as connection:
             try:
-                measure(connection, cast("Choice", embedding), _console(), plain=as_json)
+                measure(connection, cast("Choice", embedding), plain_console(), plain=as_json)
             except CannotMeasure as error:
                 raise Wrong(str(error)) from error
 

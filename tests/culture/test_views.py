@@ -17,7 +17,7 @@ from culture.config import LakeConfig
 from culture.effect import culture_effect
 from culture.lake import Lake
 from culture.views import _over, definitions, make, views
-from tests.analysis.school import rows_of, school
+from tests.analysis.counted_school import rows_of, school
 
 
 @pytest.fixture(scope="module")
