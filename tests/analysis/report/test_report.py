@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.export_folder import ExportError
-from analysis.figures import FIGURES
-from analysis.report import comparison
+from analysis.figures import FIGURES, rendering
+from analysis.report import comparison, several
 from analysis.report.comparison import compared, differing, grouped, mean
 from analysis.report.configuration import against, flat, same_but_for_seed, varying
 from analysis.report.curves import difficulty_curves, held_out_curves
@@ -77,7 +77,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str], lis
     """A report of one run, what was said of it, and what was told meanwhile."""
     folder = tmp_path_factory.mktemp("report")
     told: list[str] = []
-    lines = write_report([school(folder / "run")], folder / "out", PRESETS, told.append)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rendering, "DOTS", 30)
+        lines = write_report([school(folder / "run")], folder / "out", PRESETS, told.append)
     return folder / "out", lines, told
 
 
@@ -125,7 +127,8 @@ def test_again_and_elsewhere(made: tuple[Path, list[str], list[str]], tmp_path: 
         write_report([*runs, tmp_path / "out" / ".." / "empty"], tmp_path / "out", {})
 
 
-def test_several_runs(tmp_path: Path) -> None:
+def test_several_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(several, "DOTS", 30)
     runs = [
         school(tmp_path / "a", rounds=2, seed=1),
         school(tmp_path / "b", rounds=2, seed=2),
