@@ -76,7 +76,10 @@ def find_all(arguments: Sequence[str], runs: Path) -> tuple[dict[str, Path], str
 
 
 def _is_run(name: str, runs: Path) -> bool:
-    return any((folder / CONFIG).exists() for folder in (runs / name, Path(name)))
+    try:
+        return any((folder / CONFIG).exists() for folder in (runs / name, Path(name)))
+    except OSError:  # a query may be longer than any name of a file
+        return False
 
 
 def _fitting(pattern: str, runs: Path) -> list[Path]:

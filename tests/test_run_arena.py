@@ -249,6 +249,8 @@ def test_sql_over_several_runs(runs: Path, tmp_path: Path) -> None:
     expected = "run,n\nsweep-1,3\nsweep-2,3\n"
     for asked in (["sweep-*"], [f"{tmp_path}/sweep-?"], ["sweep-1", "sweep-2"]):
         assert ludus("sql", *asked, query, "--format", "csv", runs=tmp_path).stdout == expected
+    long = query.replace("SELECT", "SELECT " + " ".join(f"{n} AS c{n}," for n in range(60)))
+    assert ludus("sql", "sweep-*", long, runs=tmp_path).exit_code == 0
     one = ludus("sql", "*-1", "SELECT DISTINCT run FROM rounds", "--format", "csv", runs=tmp_path)
     assert one.stdout == "run\nsweep-1\n"
     assert "expected runs that fit 'swep-*'" in refused(ludus("sql", "swep-*", query, runs=tmp_path))
