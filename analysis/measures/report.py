@@ -174,6 +174,8 @@ def _health(log: Log, _: int, served: Embedding) -> _Rows:
         yield _Row("became of proposals", reason, share, "share", "proposals")
     if found.solvable is not None:
         yield _Row("solvable", "", found.solvable, "share solved by anybody", "problems")
+    else:
+        yield _Nothing("solvable", "", "expected problems that were attempted, got none in this log")
     if found.vendi is not None:
         yield _Row("Vendi score of proposals", "", found.vendi, "texts", "texts", found.texts)
         for n, part in found.distinct.items():
@@ -183,7 +185,10 @@ def _health(log: Log, _: int, served: Embedding) -> _Rows:
 
 
 def _effects(log: Log, _: int, __: Embedding) -> _Rows:
-    for e in culture_effect(log):
+    effects = culture_effect(log)
+    if not effects:
+        yield _Nothing("effect", "", "expected attempts in two arms, got fewer in this log")
+    for e in effects:
         figure = Estimate(e.difference, e.low, e.high, e.treated + e.controls)
         yield _Row(f"{e.treatment} less {e.control}", "", figure, "share solved", "attempts")
 
@@ -217,7 +222,11 @@ def _fidelity(log: Log, _: int, served: Embedding) -> _Rows:
 
 def _attractors(log: Log, _: int, __: Embedding) -> _Rows:
     for through in get_args(Through):
-        for name, found in attractors.of_log(log, through).items():
+        all_ = attractors.of_log(log, through)
+        if not all_:
+            reason = f"expected three chains or more by {through} that begin differently, got fewer"
+            yield _Nothing("attractor", through, reason)
+        for name, found in all_.items():
             unit, about = attractors.PROPERTIES[name][0], f"{name}, {through}"
             yield _Row("slope", about, found.slope, "", "chains")
             if found.position is not None and found.strength is not None:

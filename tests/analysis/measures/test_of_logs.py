@@ -364,6 +364,11 @@ def test_everything_is_reported_once_and_what_is_not_there_says_why(
         "expected attempts that were shown 3"
     )
     assert all((m.value is None) == (m.reason is not None) for m in found.measures)
+    silent = {m.topic for m in found.measures if m.value is None}
+    assert (
+        silent >= {"attractors", "conformity", "prestige", "ratchet"}
+        and "stored with the rounds" not in silent
+    )
     assert by_name["half-life", "revision"].value is not None
 
 
