@@ -57,7 +57,6 @@ def test_a_copy_of_the_notebook_is_made_once(tmp_path: Path, monkeypatch: pytest
     assert "html_head_file='browse.head.html'" in text
     assert (tmp_path / "browse.head.html").read_text(encoding="utf-8") == serving.head()
     compile(text, notebook, "exec")
-    assert text.startswith("# /// script\n# [tool.marimo.runtime]\n# auto_instantiate = true\n")
     notebook.write_text("# mine", encoding="utf-8")
     serving.edit([tmp_path], notebook, serving._free(), show=True)
     assert notebook.read_text(encoding="utf-8") == "# mine"
