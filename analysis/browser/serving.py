@@ -107,10 +107,10 @@ def edit(folders: Sequence[Path], notebook: Path, port: int, *, show: bool) -> i
         begin = 'app = marimo.App(width="full", app_title="Ludus"'
         if source.count(begin) != 1:
             raise CannotServe(f"expected {begin} in {PAGE}, got another text; install Ludus anew")
-        notebook.write_text(
-            source.replace(begin, f"{begin}, html_head_file={around.name!r}"), encoding="utf-8"
-        )
-    print(f"{notebook} is yours to change; Ctrl-C ends the editor", flush=True)
+        source = source.replace(begin, f"{begin}, html_head_file={around.name!r}")
+        notebook.write_text(source, encoding="utf-8")
+    told = "run its cells with the button at the lower right; Ctrl-C ends the editor"
+    print(f"{notebook} is yours to change; {told}", flush=True)
     command = [sys.executable, "-m", "marimo", "edit", str(notebook), "--host", HOST, "--port", str(port)]
     command += ["--skip-update-check", *([] if show else ["--headless"])]
     path = os.pathsep.join([str(HERE.parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
