@@ -134,7 +134,13 @@ def test_python_of_pages(place: Path, tmp_path: Path, page: str) -> None:
     check_python(place, blocks("python", PAGES[page]), tmp_path)
 
 
-def test_configurations_of_pages(tmp_path: Path) -> None:
+def test_configurations_of_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "beasts.md").write_text(
+        "The lamp beetle lives in caves. It gives a light of pale violet. Miners carry it in glass.\n" * 4,
+        encoding="utf-8",
+    )
+    monkeypatch.chdir(tmp_path)
     check_configurations([source for text in PAGES.values() for source in blocks("yaml", text)], tmp_path)
 
 
