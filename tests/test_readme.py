@@ -107,6 +107,7 @@ def test_make_targets_exist() -> None:
         assert shown.returncode == 0, shown.stderr
 
 
+@pytest.mark.timeout(900)  # a score of processes, one after the other
 def test_commands_run_in_order(place: Path) -> None:
     assert len(commands(TEXT)) >= 8
     check_commands(place, commands(TEXT))
@@ -124,6 +125,7 @@ def test_configurations_are_valid(tmp_path: Path) -> None:
     check_configurations(found, tmp_path)
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("page", having("bash"))
 def test_commands_of_pages(place: Path, page: str) -> None:
     check_commands(place, commands(PAGES[page]))
