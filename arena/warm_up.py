@@ -34,6 +34,8 @@ _PRACTICE_UNTIL = 0.5
 _PRACTICE_LENGTH = (4, 60)
 """Characters that are copied, log-uniform: drawn uniformly, few of them are short, and whoever has learned
 nothing yet learns from short ones."""
+_MUTATIONS = 100
+"""Tries at a mutation that is no anchor: of a small domain all can be."""
 
 
 class _Problems:
@@ -184,15 +186,16 @@ class _Lessons:
 
     def _proposal(self) -> tuple[str, str, str]:
         spec, solution = self.pools["propose"].draw()
-        if self.rng.random() < 0.75:
-            target = self.domain.difficulty(self.domain.features(spec, solution))
-            shown = target if self.rng.random() < 0.9 else None
-            asked = self.domain.hindsight(self.form, shown, spec)
-            return "proposer", asked, self.domain.write(spec, self.form)
-        child = self.domain.mutate(spec, self.rng)
-        while child in self.banned:
-            child = self.domain.mutate(spec, self.rng)
-        return "proposer", self.domain.brief(self.form, None, spec), self.domain.write(child, self.form)
+        if self.rng.random() >= 0.75:
+            for _ in range(_MUTATIONS):
+                child = self.domain.mutate(spec, self.rng)
+                if child not in self.banned:
+                    asked = self.domain.brief(self.form, None, spec)
+                    return "proposer", asked, self.domain.write(child, self.form)
+        target = self.domain.difficulty(self.domain.features(spec, solution))
+        shown = target if self.rng.random() < 0.9 else None
+        asked = self.domain.hindsight(self.form, shown, spec)
+        return "proposer", asked, self.domain.write(spec, self.form)
 
 
 def warm_up(

@@ -50,3 +50,14 @@ def test_no_anchor_is_taught(sandbox: Sandbox) -> None:
     assert len(mutations) > 300
     assert not anchors & set(mutations)
     assert not anchors & {prompt.rstrip("=") for role, prompt, _ in rows if role == "solver"}
+
+
+def test_a_domain_whose_mutations_are_all_anchors_ends_its_warm_up(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domain = make_domain("transforms")
+    anchor = domain.anchors(1)[0].spec
+    monkeypatch.setattr(domain, "mutate", lambda spec, rng: anchor)
+    lessons = _Lessons(domain, WarmUpConfig(propose_share=1.0), ["proposer"], "terse", sandbox, 0)
+    rows = [lessons.row(practice=False) for _ in range(40)]
+    assert anchor not in {text for _, _, text in rows}
