@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -166,12 +167,15 @@ def test_a_terminal(schools: list[Path], tmp_path: Path) -> None:
             expect("nowhere does not exist")
             expect("ludus> ")
             say(SLOW + "\n")
+            before = sum(psutil.Process(process.pid).cpu_times()[:2])
             expect("range;")
-            time.sleep(1)
+            while sum(psutil.Process(process.pid).cpu_times()[:2]) < before + 0.5:  # until it is at work
+                time.sleep(0.05)
             os.kill(process.pid, signal.SIGINT)
             expect("stopped")
             say("SELECT 6 * 7 AS after;\n")
             expect("42")
+            expect("ludus> ")  # what is typed before the prompt is there may be read as a line
             say("\x04")
             assert process.wait(60) == 0
         finally:

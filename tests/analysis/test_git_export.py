@@ -82,7 +82,8 @@ def assert_structure(folder: Path, done: GitExported, library: Library) -> None:
         assert set(found[1:]) <= set(made_from)
         assert all(p in ancestors(of, found) for p in made_from)
         if r.outcome == "merged":
-            assert found == [main, made_from[1]]
+            # a merge that brings a note back to sight has its last text as a parent too
+            assert found in ([main, made_from[1]], [main, *made_from])
         if r.outcome in MARKERS:
             assert found == [main]
         main = done.commits[r.revision_id]
