@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Final
 
 import numpy as np
 from rich.table import Table
@@ -162,33 +163,19 @@ def as_json(rows: Sequence[Row]) -> str:
     return json.dumps(_plain([asdict(row) for row in rows]), indent=1) + "\n"
 
 
+_COLUMNS: Final = (
+    *("condition", "score", "runs", "questions", "iqm", "iqm_low", "iqm_high", "mean", "pairs"),
+    *("difference", "difference_low", "difference_high", "t_p", "t_p_holm", "sign_flip_p"),
+    *("sign_flip_p_holm", "improvement", "improvement_low", "improvement_high"),
+)
+"""Of the CSV file of conditions."""
+
+
 def as_csv(rows: Sequence[Row]) -> str:
     """CSV, a line a row, with nothing for what is not known."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(
-        [
-            "condition",
-            "score",
-            "runs",
-            "questions",
-            "iqm",
-            "iqm_low",
-            "iqm_high",
-            "mean",
-            "pairs",
-            "difference",
-            "difference_low",
-            "difference_high",
-            "t_p",
-            "t_p_holm",
-            "sign_flip_p",
-            "sign_flip_p_holm",
-            "improvement",
-            "improvement_low",
-            "improvement_high",
-        ]
-    )
+    writer.writerow(_COLUMNS)
     for row in rows:
         a = row.against
         line: list[object] = [row.condition, row.score, row.runs, row.questions, *_ends(row.iqm), row.mean]
@@ -208,13 +195,6 @@ def runs_csv(scores: Mapping[str, Scores]) -> str:
             for seed, score in sorted(runs.items()):
                 writer.writerow([condition, seed, name, _plain(score.mean), len(score.values)])
     return out.getvalue()
-
-
-_COLUMNS = (
-    *("condition", "score", "runs", "questions", "iqm", "iqm_low", "iqm_high", "mean", "pairs"),
-    *("difference", "difference_low", "difference_high", "t_p", "t_p_holm", "sign_flip_p"),
-    *("sign_flip_p_holm", "improvement", "improvement_low", "improvement_high"),
-)
 
 
 def _ends(estimate: Estimate | None) -> list[float | None]:
