@@ -59,15 +59,7 @@ class Bandit:
         asking = config.asking
         self._now: int | None = None
         self._buffers = {d: Buffer(d, asking.buffer_size) for d in domains}
-        self._curves = {
-            d: SuccessCurve(
-                bin_width=asking.bin_width,
-                half_life=asking.half_life,
-                reach=asking.reach,
-                minimum=asking.minimum_target,
-            )
-            for d in domains
-        }
+        self._curves = {d: SuccessCurve.asked(asking) for d in domains}
         self._weights: Floats = np.zeros(len(self._arms))
         self._steps = 0
         self._history: list[float] = []

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from culture.records import Json
 from curricula.base import Floats
 from curricula.buffer import Outcome
+from curricula.sections import AskingConfig
 
 FORGOTTEN = 0.05
 """Attempts: a bin whose decayed count is below this is dropped."""
@@ -51,6 +52,16 @@ class SuccessCurve:
         # Bin index -> decayed [solved, tried, sum of log difficulty over attempts].
         self._bins: dict[int, list[float]] = {}
         self._knots: tuple[Floats, Floats] | None = None
+
+    @classmethod
+    def asked(cls, asking: AskingConfig) -> Self:
+        """The curve of a strategy that asks by ``asking``."""
+        return cls(
+            bin_width=asking.bin_width,
+            half_life=asking.half_life,
+            reach=asking.reach,
+            minimum=asking.minimum_target,
+        )
 
     def __bool__(self) -> bool:
         return bool(self._bins)

@@ -85,15 +85,7 @@ class Selecting(ABC):
         self._sampler = Sampler(drawn.temperature, drawn.staleness, drawn.top_k)
         self._now: int | None = None
         self._buffers = {d: Buffer(d, asking.buffer_size) for d in domains}
-        self._curves = {
-            d: SuccessCurve(
-                bin_width=asking.bin_width,
-                half_life=asking.half_life,
-                reach=asking.reach,
-                minimum=asking.minimum_target,
-            )
-            for d in domains
-        }
+        self._curves = {d: SuccessCurve.asked(asking) for d in domains}
 
     # -- what a strategy says --------------------------------------------------------------------------
     @abstractmethod
