@@ -38,6 +38,18 @@ SMALL = [
 ]
 
 
+def spoken(
+    policy_version: str, requests: Sequence[Request], say: Callable[[Request], str]
+) -> list[Completion]:
+    """Completions in which an engine says ``say(request)`` and ends."""
+    done = []
+    for r in requests:
+        text = say(r)
+        ids = spark.encode(text + spark.EOS)
+        done.append(Completion(text, ids, [-0.5] * len(ids), len(r.prompt), policy_version, "stop"))
+    return done
+
+
 class ScriptedEngine:
     """Writes and solves problems of ``transforms``; what it does depends on the request alone."""
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from agents import spark
 from agents.config import WarmUpConfig
 from agents.engines.base import Completion, Request, Sampling
 from arena.config import RunConfig
@@ -24,7 +23,7 @@ from culture.quoting import quote
 from culture.seeds import generator
 from tests.arena.consistency import check_log
 from tests.arena.domains.test_craft import shown
-from tests.arena.scripted import play
+from tests.arena.scripted import play, spoken
 
 WORLDS = [new_name(2, generator(0, "worlds", n)) for n in range(4)]
 HELD_OUT = new_name(2, generator(0, "worlds"), anchor=True)
@@ -37,12 +36,7 @@ class Player:
     def generate(
         self, policy_version: str, requests: Sequence[Request], sampling: Sampling
     ) -> list[Completion]:
-        done = []
-        for r in requests:
-            text = self._text(r)
-            ids = spark.encode(text + spark.EOS)
-            done.append(Completion(text, ids, [-0.5] * len(ids), len(r.prompt), policy_version, "stop"))
-        return done
+        return spoken(policy_version, requests, self._text)
 
     def _text(self, r: Request) -> str:
         rng = generator(r.seed, "player", r.prompt)

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from openskill.models import PlackettLuce
 
-from agents import spark
 from agents.engines.base import Completion, Request, Sampling
 from agents.learning.batches import read_parquet
 from analysis.matches import match_lines
@@ -20,7 +19,7 @@ from culture import connect
 from culture.records import Match
 from culture.seeds import generator
 from tests.arena.consistency import check_log
-from tests.arena.scripted import play
+from tests.arena.scripted import play, spoken
 
 GOALS = [f"learner.{role}.objective=rae" for role in ("solver", "proposer")]
 
@@ -31,12 +30,7 @@ class Player:
     def generate(
         self, policy_version: str, requests: Sequence[Request], sampling: Sampling
     ) -> list[Completion]:
-        done = []
-        for r in requests:
-            text = self._text(r)
-            ids = spark.encode(text + spark.EOS)
-            done.append(Completion(text, ids, [-0.5] * len(ids), len(r.prompt), policy_version, "stop"))
-        return done
+        return spoken(policy_version, requests, self._text)
 
     def _text(self, r: Request) -> str:
         rng = generator(r.seed, "player", r.prompt)

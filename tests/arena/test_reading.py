@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from agents import spark
 from agents.engines.base import Completion, Request, Sampling
 from arena.domains.reading import read_spec
 from arena.domains.reading_text import held_out, passages
@@ -17,7 +16,7 @@ from culture import connect
 from culture.seeds import generator
 from tests.arena import test_games
 from tests.arena.consistency import check_log
-from tests.arena.scripted import play
+from tests.arena.scripted import play, spoken
 
 SIZES = ["engine.prompt_chars=200", "engine.answer_tokens=48", "engine.proposal_tokens=120"]
 
@@ -28,12 +27,10 @@ class Reader(test_games.Player):
     def generate(
         self, policy_version: str, requests: Sequence[Request], sampling: Sampling
     ) -> list[Completion]:
-        done = []
-        for r in requests:
-            text = self._read(r) if "." in r.prompt or "_" in r.prompt else self._text(r)
-            ids = spark.encode(text + spark.EOS)
-            done.append(Completion(text, ids, [-0.5] * len(ids), len(r.prompt), policy_version, "stop"))
-        return done
+        return spoken(policy_version, requests, self._said)
+
+    def _said(self, r: Request) -> str:
+        return self._read(r) if "." in r.prompt or "_" in r.prompt else self._text(r)
 
     def _read(self, r: Request) -> str:
         rng = generator(r.seed, "reader", r.prompt)
