@@ -126,17 +126,17 @@ def found(folder: Path, seconds: float) -> Found:
             [seconds],
         ).fetchall()
         start = log.execute(
-            "SELECT value FROM measures WHERE name = 'held_out_before/solver' AND round = 0"
+            "SELECT avg(correct::INT) FROM evaluations WHERE policy_version = 'solver@0'"
         ).fetchall()
         difficulty = log.execute("SELECT mean_difficulty FROM rounds WHERE round = ?", [last[0]]).fetchall()
     shares = {str(cell): float(share) for cell, share in cells}
     return Found(
-        start=float(start[0][0]) if start else math.nan,
+        start=float(start[0][0]),
         cells=shares,
         end=float(curve[-1][1]),
         rounds=int(last[0]) + 1,
         difficulty=math.nan if difficulty[0][0] is None else float(difficulty[0][0]),
-        curve=[(0.0, float(start[0][0])), *curve] if start else list(curve),
+        curve=[(0.0, float(start[0][0])), *curve],
     )
 
 
