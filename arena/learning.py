@@ -173,11 +173,10 @@ def _proposer_samples(play: Play) -> list[Sample]:
 
 
 def _hindsight(play: Play, problem: Problem) -> str:
-    """The prompt under which an admitted problem would have been just what was asked for."""
-    if problem.target_difficulty is None:
+    """The prompt under which a problem would be just what was asked for; of no problem, as it was."""
+    if problem.target_difficulty is None or problem.spec is None:
         return problem.prompt
     domain = play.state.domains[problem.domain]
-    assert problem.spec is not None  # who was paid proposed a problem
     return domain.hindsight(play.config.engine.form, problem.difficulty, problem.spec)
 
 

@@ -148,6 +148,18 @@ def test_objectives_for_both_roles(tmp_path: Path, objective: str) -> None:
     assert one(folder, "SELECT count(*) FROM policies WHERE accepted") > 2
 
 
+def test_what_is_no_problem_is_imitated_under_the_request_it_answered(tmp_path: Path) -> None:
+    paid = ["curriculum.strategy=learnability", "curriculum.invalid_payment=1.0", "rounds=1"]
+    folder = play(tmp_path / "run", [*paid, "learner.proposer.objective=answer_key"])
+    rows = ask(
+        folder,
+        "SELECT b.prompt = p.prompt, b.completion = p.text FROM batch_rows b JOIN problems p "
+        "ON p.problem_id = b.source_id WHERE b.role = 'proposer' AND p.spec IS NULL",
+    )
+    assert rows and set(rows) == {(True, True)}
+    check_log(folder)
+
+
 def test_rejection_trains_on_right_answers_as_they_were_given(tmp_path: Path) -> None:
     folder = play(tmp_path / "run", ["learner.solver.objective=rejection", "sleep.every=0"])
     rows = ask(
