@@ -1,8 +1,9 @@
-"""What does spark learn of a domain in a few minutes? A short run of it, from nothing.
+"""What does a small model learn of a domain in a few minutes? A short run: spark's, from nothing.
 
     python -m benchmarks.domains DOMAIN [SEED ...] [--rounds N] [--out FOLDER]
 
-``DOMAIN`` is one of those below. Every run is whole: problems are proposed, attempted, judged, trained on
+``DOMAIN`` is one of those below. ``reasoning_gym`` is worded and spark has no words, so SmolLM2 plays it,
+with vLLM. Every run is whole: problems are proposed, attempted, judged, trained on
 and evaluated, everything in this process (``cluster.local=true``). Printed are, for each seed, the share of
 frozen anchors that the solver answers at the start and at the end, with Wilson's 95% intervals; the cells
 in which that changed; and for games the ratings.
@@ -74,9 +75,12 @@ KINDS: dict[str, tuple[int, list[str]]] = {
     "games:kuhn": (12, ["domains=['games:kuhn']", *SMALL, *PLAYING, *ASKING]),
     "reading": (12, ["domains=[reading]", *SMALL, *READING]),
     "gym:HotCold-v0": (12, [*GAME, *SMALL, *PLAYING]),
+    "reasoning_gym": (6, ["domains=[reasoning_gym]", "engine.prompt_chars=1200", "engine.context=1536",
+                          "evaluation.per_cell=12", "evaluation.cells=9", "rollout.notes_written=0", "rollout.arms={none: 1.0}"]),
 }  # fmt: skip
-"""Rounds and overrides of the preset ``spark``, by domain. ``reasoning_gym`` is worded, and spark has no
-words."""
+"""Rounds and overrides of the preset, by domain."""
+PRESETS = {"reasoning_gym": "smollm2"}
+"""Where it is not ``spark``."""
 
 
 def play(folder: Path, domain: str, seed: int, rounds: int | None) -> float:
@@ -84,7 +88,8 @@ def play(folder: Path, domain: str, seed: int, rounds: int | None) -> float:
     default, overrides = KINDS[domain]
     count = default if rounds is None else rounds
     common = [f"seed={seed}", f"rounds={count}", "cluster.local=true", f"evaluation.every={count}"]
-    run = Run.create(folder, load("spark", [*common, "evaluation.per_cell=24", *overrides], RunConfig))
+    preset = PRESETS.get(domain, "spark")
+    run = Run.create(folder, load(preset, [*common, "evaluation.per_cell=24", *overrides], RunConfig))
     started = time.perf_counter()
 
     def watch(progress: Progress) -> None:
