@@ -76,7 +76,9 @@ KINDS: dict[str, tuple[int, list[str]]] = {
     "reading": (12, ["domains=[reading]", *SMALL, *READING]),
     "gym:HotCold-v0": (12, [*GAME, *SMALL, *PLAYING]),
     "reasoning_gym": (6, ["domains=[reasoning_gym]", "engine.prompt_chars=1200", "engine.context=1536",
-                          "evaluation.per_cell=12", "evaluation.cells=9", "rollout.notes_written=0", "rollout.arms={none: 1.0}"]),
+                          "evaluation.per_cell=12", "evaluation.cells=9", "rollout.notes_written=0",
+                          "rollout.arms={none: 1.0}", "curriculum.learnability.start_targets={}",
+                          "curriculum.asking.start_targets={}"]),
 }  # fmt: skip
 """Rounds and overrides of the preset, by domain."""
 PRESETS = {"reasoning_gym": "smollm2"}
