@@ -6,17 +6,14 @@ that is about the configuration, while an interval within a run is about that ru
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import numpy as np
-
 from analysis.figures.base import Log
 from analysis.history import START, Difficulty, Score, difficulties, scores
 from analysis.report.configuration import configuration, same_but_for_seed, varying
-from culture.clustered import LEVEL, interval
+from analysis.statistics import Estimate, t_interval
 from culture.effect import Effect, culture_effect
 
 Key = TypeVar("Key", tuple[str], tuple[str, str])
@@ -44,17 +41,6 @@ class Compared:
     attempts: int
 
 
-@dataclass(frozen=True, slots=True)
-class Mean:
-    """A mean over seeds."""
-
-    value: float
-    low: float | None
-    """Lower end of the 95% t interval; None with one seed."""
-    high: float | None
-    n: int
-
-
 @dataclass(slots=True)
 class Group:
     """Runs of one configuration."""
@@ -68,17 +54,6 @@ class Group:
         """For a legend."""
         n = len(self.runs)
         return f"{self.name}: {self.runs[0].name}" if n == 1 else f"{self.name}: mean of {n} seeds"
-
-
-def mean(values: Sequence[float]) -> Mean:
-    """The mean of one value a seed with Student's t interval. Raises ValueError where there is none."""
-    if not values:
-        raise ValueError("expected a value or more, got none")
-    x = np.asarray(values, float)
-    if len(x) < 2:
-        return Mean(float(x.mean()), None, None, 1)
-    low, high = interval(float(x.mean()), float(x.std(ddof=1)) / math.sqrt(len(x)), len(x), LEVEL)
-    return Mean(float(x.mean()), low, high, len(x))
 
 
 def compared(name: str, log: Log) -> Compared:
@@ -157,7 +132,11 @@ def held_out(groups: Sequence[Group]) -> list[Side]:
                 rows.append(Row(g.name, r.name, False, [*ends, f"{100 * (last.share - first.share):+.1f}"]))
             if len(lasts) > 1:
                 gains = [b - a for a, b in zip(firsts, lasts, strict=True)]
-                cells = [_percent(mean(firsts)), _percent(mean(lasts)), _points(mean(gains))]
+                cells = [
+                    _percent(t_interval(firsts)),
+                    _percent(t_interval(lasts)),
+                    _points(t_interval(gains)),
+                ]
                 rows.append(Row(g.name, _of_seeds(lasts), True, cells))
         tables.append(Side(f"{domain}, policy {policy}", ["first", "last", "gain, points"], rows))
     return tables
@@ -173,7 +152,7 @@ def effects(groups: Sequence[Group]) -> Side:
             rows.append(Row(g.name, r.name, False, [_effect(found.get(name)) for name in names]))
         if len(by_run) > 1:
             known = [[f[name].difference for f in by_run if name in f] for name in names]
-            cells = [_points(mean(values)) if len(values) > 1 else "–" for values in known]
+            cells = [_points(t_interval(values)) if len(values) > 1 else "–" for values in known]
             rows.append(Row(g.name, _of_seeds(by_run), True, cells))
     return Side("", [f"{t} − {c}, points" for t, c in names], rows)
 
@@ -194,7 +173,7 @@ def difficulty(groups: Sequence[Group]) -> list[Side]:
                 cells = [f"{d.mean:.2f} in round {d.round}" for d in (mine[0], mine[-1])]
                 rows.append(Row(g.name, r.name, False, cells))
             if len(ends) > 1:
-                cells = [_number(mean(list(column))) for column in zip(*ends, strict=True)]
+                cells = [_number(t_interval(list(column))) for column in zip(*ends, strict=True)]
                 rows.append(Row(g.name, _of_seeds(ends), True, cells))
         tables.append(Side(domain, ["mean in the first round", "mean in the last round"], rows))
     return tables
@@ -226,16 +205,16 @@ def _of_seeds(values: Sequence[object]) -> str:
     return f"mean of {len(values)} seeds, t interval"
 
 
-def _percent(m: Mean) -> str:
+def _percent(m: Estimate) -> str:
     return f"{m.value:.1%}" + ("" if m.low is None or m.high is None else f" [{m.low:.1%}, {m.high:.1%}]")
 
 
-def _points(m: Mean) -> str:
+def _points(m: Estimate) -> str:
     ends = "" if m.low is None or m.high is None else f" [{100 * m.low:+.1f}, {100 * m.high:+.1f}]"
     return f"{100 * m.value:+.1f}{ends}"
 
 
-def _number(m: Mean) -> str:
+def _number(m: Estimate) -> str:
     return f"{m.value:.2f}" + ("" if m.low is None or m.high is None else f" [{m.low:.2f}, {m.high:.2f}]")
 
 

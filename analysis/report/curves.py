@@ -13,7 +13,8 @@ from matplotlib.ticker import PercentFormatter
 from analysis.figures.base import Log, NoData, Point, Series
 from analysis.figures.style import bars, legend, line, look, of_rounds, plain
 from analysis.history import START
-from analysis.report.comparison import Group, Mean, mean
+from analysis.report.comparison import Group
+from analysis.statistics import Estimate, t_interval
 from curricula.ability import standings_of
 from curricula.calibration import NotCalibrated
 
@@ -48,7 +49,7 @@ class Effects:
     groups: list[str]
     points: dict[tuple[str, str], list[tuple[float, float | None, float | None]]]
     """By group and contrast: each run's difference with its interval within the run."""
-    means: dict[tuple[str, str], Mean]
+    means: dict[tuple[str, str], Estimate]
     """By group and contrast, over two seeds or more."""
 
 
@@ -124,7 +125,9 @@ def effect_points(groups: Sequence[Group]) -> Effects:
                 points.setdefault((g.name, name), []).append((e.difference, e.low, e.high))
     if not points:
         raise NoData("None of the runs has attempts in two arms.")
-    means = {key: mean([d for d, _, _ in values]) for key, values in points.items() if len(values) > 1}
+    means = {
+        key: t_interval([d for d, _, _ in values]) for key, values in points.items() if len(values) > 1
+    }
     contrasts = list(dict.fromkeys(name for _, name in points))
     return Effects(contrasts, [g.name for g in groups], points, means)
 
@@ -148,8 +151,8 @@ def _mean(runs: Sequence[Series]) -> Series | None:
     values = [dict(zip(s.rounds, s.values, strict=True)) for s in runs]
     points = []
     for at in sorted(set.intersection(*(set(v) for v in values))):
-        m = mean([v[at] for v in values])
-        points.append(Point(at, m.value, m.low, m.high, m.n))
+        m = t_interval([v[at] for v in values])
+        points.append(Point(at, m.value, m.low, m.high, len(values)))
     return Series("mean", points) if points else None
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from analysis.export_folder import ExportError
 from analysis.figures import FIGURES, rendering
 from analysis.report import comparison, several
-from analysis.report.comparison import compared, differing, grouped, mean
+from analysis.report.comparison import compared, differing, grouped
 from analysis.report.configuration import against, flat, same_but_for_seed, varying
 from analysis.report.curves import difficulty_curves, held_out_curves
 from analysis.report.facts import best_notes, disputed_notes
@@ -196,17 +196,6 @@ def test_curves_have_a_mean_where_several_seeds_have_a_point(groups: list[compar
     pair = comparison.Group("A", [groups[0].runs[0], shorter])
     (curve,) = difficulty_curves([pair]).panels["sums"]
     assert curve.mean is not None and [(p.round, p.value, p.n) for p in curve.mean.points] == [(0, 4.0, 2)]
-
-
-def test_mean_over_seeds() -> None:
-    # by hand: s = 0.1, s / sqrt(3) = 0.057735, t(2, 0.975) = 4.302653
-    found = mean([0.1, 0.2, 0.3])
-    assert found.value == pytest.approx(0.2)
-    assert found.low == pytest.approx(0.2 - 0.248414, abs=1e-6)
-    assert found.high == pytest.approx(0.2 + 0.248414, abs=1e-6)
-    assert mean([0.5]) == comparison.Mean(0.5, None, None, 1)
-    with pytest.raises(ValueError, match="expected a value or more"):
-        mean([])
 
 
 def test_nearest_preset() -> None:
