@@ -77,5 +77,5 @@ def draw(data: Proposals, figure: FigureBase) -> None:
     axes.set_xlabel("round")
     axes.set_ylabel("proposals")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_ylim(0, below.max() * 1.22)
-    axes.legend(loc="upper center", ncols=4, fontsize=8.5, frameon=False)
+    axes.set_ylim(0, below.max() * 1.3)
+    axes.legend(loc="upper center", ncols=2, fontsize=8.5, frameon=False)
