@@ -86,12 +86,13 @@ PRESETS = {"reasoning_gym": "smollm2"}
 
 
 def play(folder: Path, domain: str, seed: int, rounds: int | None) -> float:
-    """Play a run; seconds that it took, the warm-up included."""
+    """Play a run, or what is left of it; seconds that it took, the warm-up included."""
     default, overrides = KINDS[domain]
     count = default if rounds is None else rounds
     common = [f"seed={seed}", f"rounds={count}", "cluster.local=true", f"evaluation.every={count}"]
     preset = PRESETS.get(domain, "spark")
-    run = Run.create(folder, load(preset, [*common, "evaluation.per_cell=24", *overrides], RunConfig))
+    config = load(preset, [*common, "evaluation.per_cell=24", *overrides], RunConfig)
+    run = Run.open(folder) if (folder / "run.yaml").exists() else Run.create(folder, config)
     started = time.perf_counter()
 
     def watch(progress: Progress) -> None:
@@ -110,8 +111,8 @@ def play(folder: Path, domain: str, seed: int, rounds: int | None) -> float:
 def report(log: duckdb.DuckDBPyConnection) -> list[str]:
     """Held-out shares at the start and the end, and by cell."""
     rows = log.execute(
-        "SELECT round, policy_version, cell, sum(correct::INT), count(*) FROM evaluations "
-        "GROUP BY ALL ORDER BY round, split_part(policy_version, '@', 2)::INT, min(rowid)"
+        "SELECT round, policy_version, cell, sum(correct::INT), count(*) FROM evaluations GROUP BY round, "
+        "policy_version, cell ORDER BY round, split_part(policy_version, '@', 2)::INT, min(rowid)"
     ).fetchall()
     ends = [(rows[0][0], rows[0][1]), (rows[-1][0], rows[-1][1])]
     lines, cells = [], []
