@@ -119,8 +119,8 @@ class Position:
     def terse(self) -> str:
         """The board; the card and the hand; or piles, moves left with this one, and the offer.
 
-        All as its mover sees it. Of several hands ``2+1Qx``: two more after this one, one chip ahead before it, a queen, the other
-        checked.
+        All as its mover sees it. Of several hands ``2+1Qx``: two more after this one, one chip ahead before
+        it, a queen, the other checked.
         """
         me = self.player
         if self.game == "tictactoe":
