@@ -117,10 +117,10 @@ class Position:
         return self.terse() + "=" if form == "terse" else self.seen[self.player]
 
     def terse(self) -> str:
-        """The board; the card and the hand; or piles, moves left and the offer, as its mover sees them.
+        """The board; the card and the hand; or piles, moves left with this one, and the offer.
 
-        Of several hands ``2+1Qx``: two more after this one, one chip ahead before it, a queen, the other
-        checked.
+        All as its mover sees it. Of several hands ``2+1Qx``: two more after this one, one chip ahead before
+        it, a queen, the other checked.
         """
         me = self.player
         if self.game == "tictactoe":
@@ -137,7 +137,8 @@ class Position:
         piles = " ".join(f"{n}{letter}{worth}" for letter, n, worth in self.piles(me))
         offer = self.offer(me)
         asked = "" if offer is None else " " + written(*offer)
-        return f"{piles} {self.size - len(self.moves)}{asked}"
+        # TextArena ends the game once more moves were made than it is told
+        return f"{piles} {self.size + 1 - len(self.moves)}{asked}"
 
 
 def written(given: Trade, asked: Trade) -> str:

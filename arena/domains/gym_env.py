@@ -28,6 +28,8 @@ _SPEC: Final = re.compile(r"seed\s*[=:]\s*([0-9]{1,10})", re.IGNORECASE | re.ASC
 _ACTION_LINE: Final = re.compile(
     r"^[^\w\n]*(?:answer|action)[^\w\n]*?:[ \t]*(.*)$", re.IGNORECASE | re.MULTILINE
 )
+_AROUND: Final = " *_`."
+"""What a model that writes sentences puts around an action."""
 
 Env = gymnasium.Env[Any, Any]
 
@@ -155,11 +157,14 @@ class GymDomain(Domain):
         else:
             named = _ACTION_LINE.findall(completion)
             text = (named or completion.strip().split("\n"))[-1].strip()
+        if form == "natural" and not self._is_action(text):
+            text = text.strip(_AROUND)
+        return str(self._action(text)) if self._is_action(text) else None
+
+    def _is_action(self, text: str) -> bool:
         if isinstance(self._actions, spaces.Text):
-            return text if self._actions.contains(text) else None
-        if re.fullmatch(r"-?[0-9]{1,18}", text) and self._actions.contains(int(text)):
-            return str(int(text))
-        return None
+            return bool(self._actions.contains(text))
+        return bool(re.fullmatch(r"-?[0-9]{1,18}", text) and self._actions.contains(int(text)))
 
     def turn(
         self,

@@ -198,7 +198,13 @@ class _Counting(ast.NodeTransformer):
             multiplied = isinstance(node.op, ast.Mult)
             if not multiplied:
                 counted.value = _called("_m", counted.value)
-            result = ast.parse(ast.unparse(node.target), mode="eval").body
+            if isinstance(counted.target, ast.Subscript):
+                # what is evaluated twice, here and where the result is looked at, must change nothing,
+                # as b.pop() would
+                target = counted.target
+                found[1:1] = [_bound("_o", target.value), _bound("_k", target.slice)]
+                target.value, target.slice = _name("_o"), _name("_k")
+            result = ast.parse(ast.unparse(counted.target), mode="eval").body
             found.append(ast.Expr(_called("_m" if multiplied else "_b", result)))
         match node:
             case (
@@ -267,6 +273,10 @@ def _name(name: str, context: ast.expr_context | None = None) -> ast.Name:
 
 def _called(name: str, *arguments: ast.expr) -> ast.expr:
     return ast.Call(_name(name), list(arguments), [])
+
+
+def _bound(name: str, value: ast.expr) -> ast.stmt:
+    return ast.Assign([_name(name, ast.Store())], value)
 
 
 def _count(steps: int) -> ast.stmt:

@@ -56,7 +56,11 @@ _SPEC: Final = re.compile(
     r"([a-z0-9_]+)((?:[\s,:;]+[a-z_]+\s*=\s*[0-9]{1,3})*)[\s,:;]+(?:#|(anchor) )\s*([0-9]{1,9})\.?"
 )
 _LEVEL: Final = re.compile(r"([a-z_]+)\s*=\s*([0-9]+)")
-_ANSWER: Final = re.compile(r"^[^\w\n]*answer[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_ANSWER: Final = re.compile(
+    r"^[^\w\n]*?(?P<emphasis>[*_`]*)[ \t]*answer[ \t]*(?P<closed>[*_`]*)[ \t]*:",
+    re.IGNORECASE | re.MULTILINE,
+)
+_EMPHASIS: Final = re.compile(r"([*_`]+)(.+)\1", re.DOTALL)
 _CHARACTERS: Final = "".join(map(chr, range(32, 127)))
 
 
@@ -352,15 +356,24 @@ class ReasoningGym(Domain):
 
     def read_answer(self, completion: str, form: Form) -> str | None:
         """Everything after the last ``Answer:`` that begins a line, else the whole completion, without
-        spaces at its ends; None where that is empty or longer than :data:`MAX_ANSWER`."""
+        spaces at its ends and without Markdown's emphasis where that began at the label; None where it is
+        empty or longer than :data:`MAX_ANSWER`."""
         marks = list(_ANSWER.finditer(completion))
         text = (completion[marks[-1].end() :] if marks else completion).strip()
+        if marks and not marks[-1]["closed"]:
+            emphasis = marks[-1]["emphasis"]
+            bare = text.removeprefix(emphasis)
+            text = (bare if bare != text else text.removesuffix(emphasis)).strip()
         return text if 0 < len(text) <= MAX_ANSWER else None
 
     def check(self, spec: str, answer_key: str, answer: str) -> bool:
-        """Whether the library's scorer gives the answer a 1."""
+        """Whether the library's scorer gives the answer a 1, as it is or without Markdown's emphasis."""
         item = read(spec)
-        return worker(os.getpid()).score(item.generator, dict(item.levels), item.seed(), answer) >= 1.0
+        emphasised = _EMPHASIS.fullmatch(answer)
+        return any(
+            worker(os.getpid()).score(item.generator, dict(item.levels), item.seed(), text) >= 1.0
+            for text in ((answer, emphasised[2].strip()) if emphasised else (answer,))
+        )
 
     # -- culture -----------------------------------------------------------------------------------
     def example(self, spec: str, solution: Solution, form: Form) -> str:

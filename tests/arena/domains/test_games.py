@@ -293,3 +293,12 @@ def test_a_match_that_was_won_is_recounted() -> None:
     assert whole.body.count("=") == (len(actions) + 1) // 2
     assert whole.body.startswith("tictactoe 012345678=") and last.body.endswith(f"={actions[-1]}")
     assert domain.recount(spec, actions[:-1], "example", "terse") is None
+
+
+def test_a_negotiation_is_told_how_many_moves_are_left() -> None:
+    moves: list[str] = []
+    told = []
+    while not (at := position("negotiation", 2, 1, moves)).done:
+        told.append(at.terse().split()[5])
+        moves.append("1w>1o" if at.offer(at.player) is None else "d")
+    assert told == ["3", "2", "1"]

@@ -54,6 +54,14 @@ def test_discrete_actions_are_numbers() -> None:
         assert (turn.done, turn.verdict, turn.reward) == (True, "malformed", 0.0)
 
 
+@pytest.mark.parametrize(
+    "completion", ["**Action:** 1", "**Action: 1**", "Action: 1.", "`1`", "1.", "So: 0?\n**Answer**: 01"]
+)
+def test_emphasis_and_full_stops_make_no_action_illegal(completion: str) -> None:
+    assert corridor.read_answer(completion, "natural") == "1"
+    assert corridor.read_answer("*1*", "terse") is None
+
+
 def test_a_game_that_fails_is_an_error_and_not_an_exception() -> None:
     turn = corridor.turn("seed=1", "", ["0"], "terse")
     assert (turn.done, turn.verdict) == (True, "error")

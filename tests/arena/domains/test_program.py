@@ -1,4 +1,5 @@
 import re
+from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
@@ -7,6 +8,7 @@ from hypothesis import given
 
 from arena.domains.base import Executor, Rejected, Solution
 from arena.domains.program import Program
+from arena.domains.program_language import read_compact, read_values
 from arena.domains.program_problem import held_out, read
 from arena.envs import SolveEnv
 from arena.proposals import judge
@@ -64,6 +66,25 @@ def test_the_steps_of_a_loop_are_counted(sandbox: Executor) -> None:
     assert settled("D:return sum(a)|[1,2,3]", sandbox)[1].steps == 1 + 1 + 3
     assert settled("D:return [b+1 for b in a if b>1]|[1,2,3]", sandbox)[1].steps == 1 + 3 * (1 + 1 + 1)
     assert settled("D:while a>0:; a-=1;return a|3", sandbox)[1].steps == 2 + 3 * (2 + 2) + 1
+
+
+@pytest.mark.parametrize(
+    ("body", "given"),
+    [
+        ("a[b.pop()]+=1;return b", "[1,2],[0,1]"),
+        ("a[b.pop()]+=1;return a", "[1,2],[0]"),
+        ("a[b.pop()]*=3;return len(b)", "[1,2],[1,0]"),
+        ("a[b.pop()][b.pop()]-=4;return a", "[[1,2],[3,4]],[0,1]"),
+        ("a[0]+=b.pop();return a+b", "[1,2],[5,6]"),
+        ("c=a[0];a[0]+=b;return c", "[[1],2],[3]"),
+    ],
+)
+def test_an_assignment_that_adds_takes_its_place_once(body: str, given: str, sandbox: Executor) -> None:
+    inputs = read_values(given)
+    # by CPython, of the very function, without what counts its steps
+    names: dict[str, Any] = {}
+    exec(read_compact(body, len(inputs)).plain(), names)  # noqa: S102 - written above, by nobody else
+    assert settled(f"D:{body}|{given}", sandbox)[1].answer == repr(names["f"](*inputs)).replace(" ", "")
 
 
 @pytest.mark.parametrize(

@@ -366,11 +366,26 @@ def test_partial_credit_is_wrong() -> None:
     assert (turn.verdict, turn.reward) == ("wrong", 0.0)
 
 
+@pytest.mark.parametrize("form", ["{}", "**{}**", "`{}`"])
+def test_emphasis_makes_no_answer_wrong(form: str) -> None:
+    spec = training("basic_arithmetic")
+    domain = ReasoningGym("basic_arithmetic")
+    key = domain._item(spec)[1]
+    for text, outcome in ((key, "correct"), (f"{key}1", "wrong")):
+        answer = f"Answer: {form.format(text)}"
+        assert domain.turn(spec, "", [answer], "natural").verdict == outcome
+
+
 @pytest.mark.parametrize(
     ("completion", "answer"),
     [
         ("Answer: 7", "7"),
-        ("So:\n**Answer:** 7", "** 7"),
+        ("So:\n**Answer:** 7", "7"),
+        ("**Answer: 7**", "7"),
+        ("**Answer**: 7", "7"),
+        ("- **answer:** 2 ** 3 * x", "2 ** 3 * x"),
+        ("Answer: *x*", "*x*"),
+        ("**Answer: 1 2\n3 4**", "1 2\n3 4"),
         ("Answer: 6\nNo.\nAnswer: 7\n", "7"),
         ("Answer:\n1 2\n3 4", "1 2\n3 4"),
         ("7", "7"),
