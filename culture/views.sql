@@ -252,7 +252,8 @@ WITH counted AS MATERIALIZED (
 ), variances AS (
     SELECT domain, treatment, control, any_value(p1) - any_value(p0) AS difference, any_value(treated) AS treated,
         any_value(controls) AS controls, any_value(problems) AS problems,
-        CASE WHEN any_value(problems) >= 2 AND any_value(treated + controls) >= 3 THEN
+        CASE WHEN any_value(problems) >= 2 AND any_value(treated + controls) >= 3
+            AND 0 < any_value(p1) AND any_value(p1) < 1 AND 0 < any_value(p0) AND any_value(p0) < 1 THEN
             any_value(problems / (problems - 1) * (treated + controls - 1) / (treated + controls - 2))
             * sum(k * ((s1 - n1 * p1) / treated - (s0 - n0 * p0) / controls) ** 2) END AS variance
     FROM clusters JOIN sums USING (domain, treatment, control) GROUP BY domain, treatment, control
@@ -278,8 +279,8 @@ COMMENT ON COLUMN culture_effect.domain IS 'Domain by name; empty over all of th
 COMMENT ON COLUMN culture_effect.treatment IS 'Arm.';
 COMMENT ON COLUMN culture_effect.control IS 'Arm that it is compared with.';
 COMMENT ON COLUMN culture_effect.difference IS 'Share of the attempts that were right, treatment less control, from -1 to 1.';
-COMMENT ON COLUMN culture_effect.standard_error IS 'Clustered by problem; NULL where it cannot be estimated.';
-COMMENT ON COLUMN culture_effect.low IS 'Lower end of the 95% interval.';
+COMMENT ON COLUMN culture_effect.standard_error IS 'Clustered by problem; NULL where it cannot be estimated: one problem, or an arm with only right or only wrong answers.';
+COMMENT ON COLUMN culture_effect.low IS 'Lower end of the 95% interval; NULL where there is too little to tell.';
 COMMENT ON COLUMN culture_effect.high IS 'Upper end of the 95% interval.';
 COMMENT ON COLUMN culture_effect.treated IS 'Attempts in the treatment arm, in attempts.';
 COMMENT ON COLUMN culture_effect.controls IS 'Attempts in the control arm, in attempts.';

@@ -113,6 +113,22 @@ def test_an_effect_without_variation_has_no_interval() -> None:
         assert {e.standard_error for e in culture_effect(log)} == {None}
 
 
+def test_an_effect_with_an_arm_that_got_nothing_right_has_no_interval(runs: Path) -> None:
+    with duckdb.connect() as log:
+        log.execute("ATTACH ':memory:' AS lake; USE lake")
+        log.execute(SCHEMA.read_text(encoding="utf-8"))
+        tried = to_arrow("attempts", [a for at in range(3) for a in rows_of(at, 0).attempts])
+        log.register("tried", tried)
+        log.execute(
+            "INSERT INTO attempts SELECT * REPLACE (correct AND arm <> 'library' AS correct) FROM tried"
+        )
+        make(log)
+        found = log.execute("SELECT treatment, control, low IS NULL FROM culture_effect").fetchall()
+        for treatment, control, untold in found:
+            assert untold == ("library" in (treatment, control)), (treatment, control)
+        assert {(t, c) for t, c, untold in found if untold} == {("library", "none"), ("library", "placebo")}
+
+
 @pytest.fixture(scope="module")
 def scalars() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
