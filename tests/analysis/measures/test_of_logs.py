@@ -35,6 +35,7 @@ from analysis.measures.report import Measured, Report, report
 from culture import connect
 from culture.embedding import EmbeddingError
 from culture.history import NoSuchRound
+from culture.records import Measure
 from curricula.emergence import ZONE
 from tests.analysis.log import write_log
 from tests.analysis.measures.school import School
@@ -370,6 +371,16 @@ def test_everything_is_reported_once_and_what_is_not_there_says_why(
         and "stored with the rounds" not in silent
     )
     assert by_name["half-life", "revision"].value is not None
+
+
+def test_a_stored_measure_is_told_as_its_latest_round_has_it(tmp_path: Path) -> None:
+    made = School(2)
+    for at, rows in enumerate(made.rounds):
+        ends = (None, None) if at else (0.0, 0.5)
+        rows.measures = [Measure(at, "zone/solver", "sums", 0.25 + at / 2, *ends, 20 + at)]
+    with connect(made.write(tmp_path / "run")) as log:
+        (zone,) = (m for m in report(log, "ngrams").measures if m.name == "zone/solver")
+    assert (zone.value, zone.low, zone.high, zone.n) == (0.75, None, None, 21)
 
 
 def test_lines_and_json(whole: tuple[Report, list[str]]) -> None:
