@@ -107,7 +107,8 @@ def remarks(scores: Scores, name: str) -> list[str]:
         union = {q for s in runs.values() for q in s.values}
         if asked[condition] and (lost := len(union - asked[condition])):
             found.append(f"{condition}: {lost} of {len(union)} questions left out, not all runs have them")
-    pairs = [len(runs) for runs in list(scores.values())[1:]]
+    seeds = [{seed for seed, s in runs.items() if s.values} for runs in scores.values()]
+    pairs = [len(seeds[0] & other) for other in seeds[1:]]
     if pairs and least_p(max(pairs)) > 1 - LEVEL:
         found.append(
             f"{max(pairs)} pairs cannot come to less than p = {least_p(max(pairs)):.3g} by sign flips; six "

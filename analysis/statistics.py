@@ -8,7 +8,7 @@ its permutation test of paired samples turns the signs of differences.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,8 +60,8 @@ def iqm_interval(scores: npt.ArrayLike, *, seed: int = 0, level: float = LEVEL) 
     bootstrap (Agarwal et al. 2021): in every task runs are drawn anew, each task by itself.
 
     For tasks that were run independently of one another. Where a run has all tasks, as the cells of its
-    anchors, see :func:`anchored_iqm`. Without an interval where there is one run. Raises ValueError unless
-    ``scores`` has two dimensions.
+    anchors, see :func:`anchored_iqm`. Without an interval where there is one run, or all draws are alike,
+    which claims no certainty. Raises ValueError unless ``scores`` has two dimensions.
     """
     table = np.asarray(scores, np.float64)
     if table.ndim != 2:
@@ -72,17 +72,7 @@ def iqm_interval(scores: npt.ArrayLike, *, seed: int = 0, level: float = LEVEL) 
     def statistic(*samples: Floats, axis: int) -> Floats:
         return np.asarray(stats.trim_mean(np.concatenate(samples, axis=axis), 0.25, axis=axis))
 
-    found = stats.bootstrap(
-        tuple(table.T),
-        statistic,
-        n_resamples=RESAMPLES,
-        confidence_level=level,
-        method="percentile",
-        vectorized=True,
-        batch=500,
-        rng=generator(seed, "iqm_interval"),
-    ).confidence_interval
-    return Estimate(iqm(table), float(found.low), float(found.high))
+    return _percentile(iqm(table), tuple(table.T), statistic, seed, "iqm_interval", level)
 
 
 def anchored_iqm(
@@ -183,7 +173,8 @@ def probability_of_improvement(
     ours: npt.ArrayLike, theirs: npt.ArrayLike, *, seed: int = 0, level: float = LEVEL
 ) -> Estimate:
     """The chance that a run of ours (n,) beats one of theirs (m,), ties counted half (Mann and Whitney
-    1947), with the percentile interval of a bootstrap of both; without one where either has one run.
+    1947), with the percentile interval of a bootstrap of both; without one where either has one run, or
+    all draws are alike, as where every run of one is ahead of every run of the other.
 
     Agarwal et al. 2021 average it over tasks. Raises ValueError where either side is empty.
     """
@@ -198,17 +189,32 @@ def probability_of_improvement(
     value = float(beaten(x, y))
     if len(x) < 2 or len(y) < 2:
         return Estimate(value, None, None)
+    return _percentile(value, (x, y), beaten, seed, "improvement", level)
+
+
+def _percentile(
+    value: float,
+    samples: tuple[Floats, ...],
+    statistic: Callable[..., Floats],
+    seed: int,
+    purpose: str,
+    level: float,
+) -> Estimate:
+    """``value`` with the percentile interval of a bootstrap of its samples, each by itself."""
     found = stats.bootstrap(
-        (x, y),
-        beaten,
+        samples,
+        statistic,
         n_resamples=RESAMPLES,
         confidence_level=level,
         method="percentile",
         vectorized=True,
         batch=500,
-        rng=generator(seed, "improvement"),
-    ).confidence_interval
-    return Estimate(value, float(found.low), float(found.high))
+        rng=generator(seed, purpose),
+    )
+    if np.ptp(found.bootstrap_distribution) < _SAME:
+        return Estimate(value, None, None)
+    ends = found.confidence_interval
+    return Estimate(value, float(ends.low), float(ends.high))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

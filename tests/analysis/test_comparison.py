@@ -63,6 +63,8 @@ def test_remarks_say_what_is_not_alike() -> None:
         {"a": {s: of(0, 1) for s in range(6)}, "b": {s: of(0, 1, 1) for s in range(6)}}, HELD_OUT
     )
     assert len(found) == 1 and "not all conditions were asked the same" in found[0]
+    few = remarks({"a": {0: of(0, 1), 1: of(1, 1)}, "b": {s: of(0, 1) for s in range(1, 9)}}, HELD_OUT)
+    assert few == ["1 pairs cannot come to less than p = 1 by sign flips; six seeds can come to 0.031"]
     short = remarks({"a": {0: of(0, 1), 1: of(0, 1, 1)}}, HELD_OUT)
     assert short == ["a: 1 of 3 questions left out, not all runs have them"]
 

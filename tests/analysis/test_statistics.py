@@ -55,6 +55,7 @@ def test_iqm_interval_against_a_loop() -> None:
     assert found.low == pytest.approx(np.percentile(means, 2.5), abs=0.006)
     assert found.high == pytest.approx(np.percentile(means, 97.5), abs=0.006)
     assert not iqm_interval(scores[:1]).known
+    assert not iqm_interval(np.tile(scores[:1], (6, 1))).known  # all draws are alike
     with pytest.raises(ValueError, match="by run and task"):
         iqm_interval(scores[0])
 
@@ -165,6 +166,10 @@ def test_improvement_by_hand() -> None:
     found = probability_of_improvement([1, 2, 3], [0, 2])
     assert found.value == pytest.approx((1 + 1.5 + 2) / 6)
     assert not probability_of_improvement([1], [0, 2]).known
+    apart = probability_of_improvement([4, 5, 6, 7, 8], [1, 2, 3])
+    assert (apart.value, apart.low, apart.high) == (1.0, None, None)  # all draws are alike
+    assert probability_of_improvement([2, 2], [2, 2]).value == 0.5
+    assert not probability_of_improvement([2, 2], [2, 2]).known
     with pytest.raises(ValueError, match="both sides"):
         probability_of_improvement([], [1])
 
