@@ -101,6 +101,23 @@ def test_anchored_iqm_against_a_loop() -> None:
     assert found.high == pytest.approx(np.percentile(means, 97.5), abs=0.015)
 
 
+def test_anchors_that_several_policies_answer_are_drawn_once() -> None:
+    """A second policy that answers as the first does tells nothing more."""
+    answers = (np.random.default_rng(2).random((3, 20)) < 0.5).astype(int)
+    cells, anchors = ["x"] * 20, [f"n{i:02}" for i in range(20)]
+    one = anchored_iqm(answers, cells, anchors)
+    assert one == anchored_iqm(answers, cells)
+    both = np.hstack([answers, answers[:, ::-1]])
+    again = anchored_iqm(both, [*cells, *(["y"] * 20)], [*anchors, *anchors[::-1]])
+    assert again.low is not None and again.high is not None and one.low is not None and one.high is not None
+    assert again.high - again.low == pytest.approx(one.high - one.low, rel=0.15)
+    apart = anchored_iqm(both, [*cells, *(["y"] * 20)])
+    assert apart.low is not None and apart.high is not None
+    assert apart.high - apart.low < 0.9 * (again.high - again.low)
+    with pytest.raises(ValueError, match="a cell an anchor"):
+        anchored_iqm(answers, cells, anchors[1:])
+
+
 def test_t_interval_against_scipy() -> None:
     x = [0.12, 0.3, -0.05, 0.22, 0.18]
     expected = stats.ttest_1samp(x, 0).confidence_interval(0.95)

@@ -12,6 +12,7 @@ import duckdb
 import numpy as np
 import pytest
 
+from analysis.history import wilson
 from analysis.measures import (
     attractors,
     citations,
@@ -273,6 +274,28 @@ def test_the_ratchet_of_a_log(tmp_path: Path) -> None:
         assert whole.difference.value == 0.5 and whole.compute == 1
         with pytest.raises(ValueError, match="single lifetime, got a run of 3"):
             ratchet.against(other, log)
+
+
+def test_the_ratchet_counts_anchors_and_not_answers(tmp_path: Path) -> None:
+    """A second policy answers as the first does, and then otherwise."""
+    made = School(4)
+    made.agent(0, "anna", 0)
+    made.agent(2, "ben", 2)
+    made.agent(2, "anna", 0, 2)
+    right = {
+        1: {"solver": [1, 0, 0, 0], "other": [1, 0, 0, 0]},
+        3: {"solver": [1, 1, 0, 0], "other": [1, 1, 1, 0]},
+    }
+    for at, rows in right.items():
+        for policy, row in rows.items():
+            made.evaluate(at, at, [bool(x) for x in row], policy)
+    with connect(made.write(tmp_path / "run")) as log:
+        found = ratchet.ratchet(log)
+    first, second = found.success[0], found.success[1]
+    assert (first.value, first.n, second.value, second.n) == (0.25, 4, 0.625, 4)
+    assert (first.low, first.high) == pytest.approx(wilson(1, 4))
+    assert second.low is not None and second.low < 0.625
+    assert (found.steps[1].value, found.steps[1].n) == (0.375, 4)
 
 
 # -- measures of a curriculum -----------------------------------------------------------------------------
