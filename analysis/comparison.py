@@ -66,10 +66,13 @@ def compared(scores: Scores, name: str) -> list[Row]:
     for condition, runs in scores.items():
         played = [s for s in runs.values() if s.values]
         asked = _shared(played)
-        found = None
+        found, questions = None, 0
         if played and asked:
             table = np.array([[s.values[q] for q in asked] for s in played])
-            found = anchored_iqm(table, [played[0].strata[q] for q in asked])
+            cells = [played[0].strata[q] for q in asked]
+            anchors = [played[0].anchors.get(q, q) for q in asked]
+            found = anchored_iqm(table, cells, anchors)
+            questions = len(set(anchors))
         mine, theirs = list(means[condition].values()), list(means[base].values())
         better = condition != base and mine and theirs
         rows.append(
@@ -77,7 +80,7 @@ def compared(scores: Scores, name: str) -> list[Row]:
                 condition=condition,
                 score=name,
                 runs=len(played),
-                questions=len(asked),
+                questions=questions,
                 iqm=found,
                 mean=float(np.mean(mine)) if mine else math.nan,
                 against=against.get(condition),
@@ -107,7 +110,8 @@ def remarks(scores: Scores, name: str) -> list[str]:
         union = {q for s in runs.values() for q in s.values}
         if asked[condition] and (lost := len(union - asked[condition])):
             found.append(f"{condition}: {lost} of {len(union)} questions left out, not all runs have them")
-    pairs = [len(runs) for runs in list(scores.values())[1:]]
+    seeds = [{seed for seed, s in runs.items() if s.values} for runs in scores.values()]
+    pairs = [len(seeds[0] & other) for other in seeds[1:]]
     if pairs and least_p(max(pairs)) > 1 - LEVEL:
         found.append(
             f"{max(pairs)} pairs cannot come to less than p = {least_p(max(pairs)):.3g} by sign flips; six "
@@ -193,7 +197,7 @@ def runs_csv(scores: Mapping[str, Scores]) -> str:
     for name, by_condition in scores.items():
         for condition, runs in by_condition.items():
             for seed, score in sorted(runs.items()):
-                writer.writerow([condition, seed, name, _plain(score.mean), len(score.values)])
+                writer.writerow([condition, seed, name, _plain(score.mean), score.questions])
     return out.getvalue()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import duckdb
 import numpy as np
@@ -17,9 +17,16 @@ class Score:
     """Values of one run by what was asked, and the stratum of each."""
 
     values: Mapping[str, float]
-    """By anchor, 0 or 1; or by domain, the measure's unit."""
+    """By policy and anchor, 0 or 1; or by domain, the measure's unit."""
     strata: Mapping[str, str]
-    """The anchors' cells; of a domain the domain itself."""
+    """The anchors' cells, of each policy; of a domain the domain itself."""
+    anchors: Mapping[str, str] = field(default_factory=dict)
+    """The anchor of each value, which several policies have in common; empty where nothing is in common."""
+
+    @property
+    def questions(self) -> int:
+        """How many anchors there are, or domains."""
+        return len(set(self.anchors.values())) or len(self.values)
 
     @property
     def mean(self) -> float:
@@ -42,11 +49,12 @@ def held_out(log: duckdb.DuckDBPyConnection) -> Score:
         ORDER BY policy, domain, anchor_id
         """
     ).fetchall()
-    values, strata = {}, {}
+    values, strata, anchors = {}, {}, {}
     for policy, domain, anchor, cell, correct in rows:
         name = f"{policy} {domain} {anchor}"
         values[name], strata[name] = float(correct), f"{policy} {domain} {cell}"
-    return Score(values, strata)
+        anchors[name] = f"{domain} {anchor}"
+    return Score(values, strata, anchors)
 
 
 def measured(log: duckdb.DuckDBPyConnection, name: str) -> Score:

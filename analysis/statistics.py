@@ -8,7 +8,7 @@ its permutation test of paired samples turns the signs of differences.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,8 +60,8 @@ def iqm_interval(scores: npt.ArrayLike, *, seed: int = 0, level: float = LEVEL) 
     bootstrap (Agarwal et al. 2021): in every task runs are drawn anew, each task by itself.
 
     For tasks that were run independently of one another. Where a run has all tasks, as the cells of its
-    anchors, see :func:`anchored_iqm`. Without an interval where there is one run. Raises ValueError unless
-    ``scores`` has two dimensions.
+    anchors, see :func:`anchored_iqm`. Without an interval where there is one run, or all draws are alike,
+    which claims no certainty. Raises ValueError unless ``scores`` has two dimensions.
     """
     table = np.asarray(scores, np.float64)
     if table.ndim != 2:
@@ -72,43 +72,47 @@ def iqm_interval(scores: npt.ArrayLike, *, seed: int = 0, level: float = LEVEL) 
     def statistic(*samples: Floats, axis: int) -> Floats:
         return np.asarray(stats.trim_mean(np.concatenate(samples, axis=axis), 0.25, axis=axis))
 
-    found = stats.bootstrap(
-        tuple(table.T),
-        statistic,
-        n_resamples=RESAMPLES,
-        confidence_level=level,
-        method="percentile",
-        vectorized=True,
-        batch=500,
-        rng=generator(seed, "iqm_interval"),
-    ).confidence_interval
-    return Estimate(iqm(table), float(found.low), float(found.high))
+    return _percentile(iqm(table), tuple(table.T), statistic, seed, "iqm_interval", level)
 
 
 def anchored_iqm(
-    answers: npt.ArrayLike, cells: Sequence[str], *, seed: int = 0, level: float = LEVEL
+    answers: npt.ArrayLike,
+    cells: Sequence[str],
+    anchors: Sequence[str] | None = None,
+    *,
+    seed: int = 0,
+    level: float = LEVEL,
 ) -> Estimate:
     """The interquartile mean of shares by run and cell, with a bootstrap over runs and over anchors.
 
-    ``answers`` (runs, anchors) are 0 or 1, ``cells`` (anchors,) the stratum of each. A run's answers
-    hang together through its weights, and runs answer the same anchors, so neither can be drawn for
-    itself: each replicate draws whole runs, and within every cell anchors that are the same for all of
+    ``answers`` (runs, questions) are 0 or 1, ``cells`` (questions,) the stratum of each and ``anchors``
+    (questions,) what was asked: an anchor that several policies answered is a question of each, in a cell
+    of each, and cells of the same anchors are drawn together. Without it no two are the same. A run's
+    answers hang together through its weights, and runs answer the same anchors, so neither can be drawn
+    for itself: each replicate draws whole runs, and within every cell anchors that are the same for all of
     them (the two-way bootstrap of Owen 2007, "The pigeonhole bootstrap", Annals of Applied Statistics
     1(2), stratified by cell). It errs on the wide side. With one run only anchors are drawn: the interval
     is then about this run. Without an interval where all draws are alike, which claims no certainty: so
     with one run and one anchor a cell, or nothing solved. Raises ValueError where the shapes do not fit.
     """
     table = np.asarray(answers, np.float64)
-    if table.ndim != 2 or table.shape[1] != len(cells) or not table.size:
+    anchors = [f"{at:09}" for at in range(len(cells))] if anchors is None else anchors
+    if table.ndim != 2 or not table.shape[1] == len(cells) == len(anchors) or not table.size:
         raise ValueError(f"expected answers by run and anchor with a cell an anchor, got {table.shape}")
     names = sorted(set(cells))
-    places = [np.flatnonzero([cell == name for cell in cells]) for name in names]
+    order = np.argsort(anchors, kind="stable")
+    places = [order[[cells[i] == name for i in order]] for name in names]
     rng = generator(seed, "anchored_iqm")
     runs = len(table)
     drawn = rng.integers(runs, size=(RESAMPLES, runs, 1))
     shares = np.empty((RESAMPLES, runs, len(names)))
+    weights_of: dict[tuple[str, ...], npt.NDArray[np.int64]] = {}
     for at, place in enumerate(places):
-        weights = rng.multinomial(len(place), np.full(len(place), 1 / len(place)), size=RESAMPLES)
+        alike = tuple(anchors[i] for i in place)
+        if alike not in weights_of:
+            even = np.full(len(place), 1 / len(place))
+            weights_of[alike] = rng.multinomial(len(place), even, size=RESAMPLES)
+        weights = weights_of[alike]
         shares[:, :, at] = weights @ table[:, place].T / len(place)
     replicates = np.take_along_axis(shares, drawn, axis=1).reshape(RESAMPLES, -1)
     means = stats.trim_mean(replicates, 0.25, axis=1)
@@ -183,7 +187,8 @@ def probability_of_improvement(
     ours: npt.ArrayLike, theirs: npt.ArrayLike, *, seed: int = 0, level: float = LEVEL
 ) -> Estimate:
     """The chance that a run of ours (n,) beats one of theirs (m,), ties counted half (Mann and Whitney
-    1947), with the percentile interval of a bootstrap of both; without one where either has one run.
+    1947), with the percentile interval of a bootstrap of both; without one where either has one run, or
+    all draws are alike, as where every run of one is ahead of every run of the other.
 
     Agarwal et al. 2021 average it over tasks. Raises ValueError where either side is empty.
     """
@@ -198,17 +203,32 @@ def probability_of_improvement(
     value = float(beaten(x, y))
     if len(x) < 2 or len(y) < 2:
         return Estimate(value, None, None)
+    return _percentile(value, (x, y), beaten, seed, "improvement", level)
+
+
+def _percentile(
+    value: float,
+    samples: tuple[Floats, ...],
+    statistic: Callable[..., Floats],
+    seed: int,
+    purpose: str,
+    level: float,
+) -> Estimate:
+    """``value`` with the percentile interval of a bootstrap of its samples, each by itself."""
     found = stats.bootstrap(
-        (x, y),
-        beaten,
+        samples,
+        statistic,
         n_resamples=RESAMPLES,
         confidence_level=level,
         method="percentile",
         vectorized=True,
         batch=500,
-        rng=generator(seed, "improvement"),
-    ).confidence_interval
-    return Estimate(value, float(found.low), float(found.high))
+        rng=generator(seed, purpose),
+    )
+    if np.ptp(found.bootstrap_distribution) < _SAME:
+        return Estimate(value, None, None)
+    ends = found.confidence_interval
+    return Estimate(value, float(ends.low), float(ends.high))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

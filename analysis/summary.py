@@ -239,7 +239,7 @@ def effect_text(effect: Effect) -> str:
     if effect.low is not None and effect.high is not None:
         text += f" {_interval(100 * effect.low, 100 * effect.high)}"
     else:
-        text += " (too little varies for an interval)"
+        text += " (too little to tell)"
     return f"{text}; {effect.treated} and {effect.controls} attempts at {effect.problems} problems"
 
 

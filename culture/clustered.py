@@ -29,13 +29,13 @@ def clustered_difference(
         V = G/(G-1) (N-1)/(N-2) sum_g u_g^2,   u_g = (s_1g - n_1g p_1)/n_1 - (s_0g - n_0g p_0)/n_0
 
     with G clusters, N attempts, n attempts and s right ones in an arm, and p = s/n. The error is None
-    where it cannot be estimated: one cluster, two attempts in all, or no variation between clusters (as
-    where nothing was solved), of which V = 0 would claim certainty.
+    where it cannot be estimated: one cluster, two attempts in all, or an arm without both right and wrong
+    answers, which would add nothing to V as if its share were certain.
     """
     n1, s1, n0, s0 = (np.asarray(x, float) for x in (treated, treated_right, controls, controls_right))
     p1, p0 = s1.sum() / n1.sum(), s0.sum() / n0.sum()
     clusters, attempts = len(n1), n1.sum() + n0.sum()
-    if clusters < 2 or attempts < 3:
+    if clusters < 2 or attempts < 3 or not (_varies(n1, s1) and _varies(n0, s0)):
         return float(p1 - p0), None
     influence = (s1 - n1 * p1) / n1.sum() - (s0 - n0 * p0) / n0.sum()
     variance = clusters / (clusters - 1) * (attempts - 1) / (attempts - 2) * (influence**2).sum()
@@ -62,8 +62,8 @@ def matched_difference(
 
         V = G/(G-1) sum_g (sum_{s in g} w_s (p_1s - p_0s - b))^2 / (sum_s w_s)^2.
 
-    The error is None where fewer than two clusters have both arms, or none of them differs from b. Raises
-    ValueError where no stratum has both arms.
+    The error is None where fewer than two clusters have both arms, none of them differs from b, or an arm
+    of those has only right or only wrong answers. Raises ValueError where no stratum has both arms.
     """
     n1, s1, n0, s0 = (np.asarray(x, float) for x in (treated, treated_right, controls, controls_right))
     both = (n1 > 0) & (n0 > 0)
@@ -74,11 +74,16 @@ def matched_difference(
     weight = n1 * n0 / (n1 + n0)
     gap = s1 / n1 - s0 / n0
     estimate = float((weight * gap).sum() / weight.sum())
-    if len(names) < 2:
+    if len(names) < 2 or not (_varies(n1, s1) and _varies(n0, s0)):
         return estimate, None, len(names)
     influence = np.bincount(at, weight * (gap - estimate)) / weight.sum()
     variance = float(len(names) / (len(names) - 1) * (influence**2).sum())
     return estimate, variance**0.5 if variance > 1e-24 else None, len(names)
+
+
+def _varies(attempts: npt.NDArray[np.float64], right: npt.NDArray[np.float64]) -> bool:
+    """Whether an arm has right and wrong answers."""
+    return bool(0 < right.sum() < attempts.sum())
 
 
 def interval(difference: float, error: float, clusters: int, level: float) -> tuple[float, float]:

@@ -4,6 +4,7 @@
 -- own. A body that names no table of lake is made once, over what stands above it.
 --
 -- Tables are read as lake.NAME, and columns of them are only ever qualified by an alias (culture/views.py).
+-- The last of several columns is taken as one struct, for max_by passes over NULL, which is a value too.
 -- CTEs are materialized where DuckLake would else read the same files again for every use.
 
 CREATE TEMP MACRO wilson_low(k, n) AS
@@ -107,14 +108,16 @@ COMMENT ON COLUMN frontier.asked IS 'Where the strategy itself puts the frontier
 COMMENT ON COLUMN frontier.held_out IS 'Share of the anchors that its current version solved.';
 
 CREATE TEMP VIEW held_out AS
-SELECT round, split_part(policy_version, '@', 1) AS policy, policy_version, domain,
-    count(*) FILTER (correct) AS correct, count(*) AS anchors, avg(correct::INT) AS share,
+SELECT round, split_part(policy_version, '@', 1) AS policy, policy_version,
+    split_part(policy_version, '@', 2)::INT AS version, domain, count(*) FILTER (correct) AS correct,
+    count(*) AS anchors, avg(correct::INT) AS share,
     wilson_low(count(*) FILTER (correct), count(*)) AS low, wilson_high(count(*) FILTER (correct), count(*)) AS high
-FROM lake.evaluations GROUP BY round, policy_version, domain ORDER BY round, domain, policy_version;
+FROM lake.evaluations GROUP BY round, policy_version, domain ORDER BY round, domain, policy, version;
 COMMENT ON VIEW held_out IS 'One row a round, policy version and domain: how many frozen anchors were solved.';
-COMMENT ON COLUMN held_out.round IS 'Round of the evaluation; version 0 is asked in round 0.';
+COMMENT ON COLUMN held_out.round IS 'Round of the evaluation. In round 0 version 0 is asked before anything is learned, and what the round made of it after: order by round and version.';
 COMMENT ON COLUMN held_out.policy IS 'Policy by name.';
 COMMENT ON COLUMN held_out.policy_version IS 'Version that answered.';
+COMMENT ON COLUMN held_out.version IS 'Number of that version within the policy, from 0.';
 COMMENT ON COLUMN held_out.domain IS 'Domain by name.';
 COMMENT ON COLUMN held_out.correct IS 'Anchors solved, in anchors.';
 COMMENT ON COLUMN held_out.anchors IS 'Anchors asked, in anchors.';
@@ -123,12 +126,14 @@ COMMENT ON COLUMN held_out.low IS 'Lower end of its 95% interval (Wilson 1927).'
 COMMENT ON COLUMN held_out.high IS 'Upper end of the same.';
 
 CREATE TEMP VIEW cells AS
-SELECT round, policy_version, domain, cell, count(*) FILTER (correct) AS correct, count(*) AS anchors,
-    avg(correct::INT) AS share
-FROM lake.evaluations GROUP BY round, policy_version, domain, cell ORDER BY round, domain, policy_version, cell;
+SELECT round, policy_version, split_part(policy_version, '@', 2)::INT AS version, domain, cell,
+    count(*) FILTER (correct) AS correct, count(*) AS anchors, avg(correct::INT) AS share
+FROM lake.evaluations GROUP BY round, policy_version, domain, cell
+ORDER BY round, domain, split_part(policy_version, '@', 1), version, cell;
 COMMENT ON VIEW cells IS 'The same by the cells of a domain''s grid of difficulty: one row a round, policy version, domain and cell.';
-COMMENT ON COLUMN cells.round IS 'Round of the evaluation.';
+COMMENT ON COLUMN cells.round IS 'Round of the evaluation; in round 0 there may be two versions, as in held_out.';
 COMMENT ON COLUMN cells.policy_version IS 'Version that answered.';
+COMMENT ON COLUMN cells.version IS 'Number of that version within the policy, from 0.';
 COMMENT ON COLUMN cells.domain IS 'Domain by name.';
 COMMENT ON COLUMN cells.cell IS 'Cell by name.';
 COMMENT ON COLUMN cells.correct IS 'Anchors solved, in anchors.';
@@ -252,7 +257,8 @@ WITH counted AS MATERIALIZED (
 ), variances AS (
     SELECT domain, treatment, control, any_value(p1) - any_value(p0) AS difference, any_value(treated) AS treated,
         any_value(controls) AS controls, any_value(problems) AS problems,
-        CASE WHEN any_value(problems) >= 2 AND any_value(treated + controls) >= 3 THEN
+        CASE WHEN any_value(problems) >= 2 AND any_value(treated + controls) >= 3
+            AND 0 < any_value(p1) AND any_value(p1) < 1 AND 0 < any_value(p0) AND any_value(p0) < 1 THEN
             any_value(problems / (problems - 1) * (treated + controls - 1) / (treated + controls - 2))
             * sum(k * ((s1 - n1 * p1) / treated - (s0 - n0 * p0) / controls) ** 2) END AS variance
     FROM clusters JOIN sums USING (domain, treatment, control) GROUP BY domain, treatment, control
@@ -278,8 +284,8 @@ COMMENT ON COLUMN culture_effect.domain IS 'Domain by name; empty over all of th
 COMMENT ON COLUMN culture_effect.treatment IS 'Arm.';
 COMMENT ON COLUMN culture_effect.control IS 'Arm that it is compared with.';
 COMMENT ON COLUMN culture_effect.difference IS 'Share of the attempts that were right, treatment less control, from -1 to 1.';
-COMMENT ON COLUMN culture_effect.standard_error IS 'Clustered by problem; NULL where it cannot be estimated.';
-COMMENT ON COLUMN culture_effect.low IS 'Lower end of the 95% interval.';
+COMMENT ON COLUMN culture_effect.standard_error IS 'Clustered by problem; NULL where it cannot be estimated: one problem, or an arm with only right or only wrong answers.';
+COMMENT ON COLUMN culture_effect.low IS 'Lower end of the 95% interval; NULL where there is too little to tell.';
 COMMENT ON COLUMN culture_effect.high IS 'Upper end of the 95% interval.';
 COMMENT ON COLUMN culture_effect.treated IS 'Attempts in the treatment arm, in attempts.';
 COMMENT ON COLUMN culture_effect.controls IS 'Attempts in the control arm, in attempts.';
@@ -302,16 +308,15 @@ COMMENT ON COLUMN worth.attempts IS 'Attempts behind it, of readers and of contr
 CREATE TEMP VIEW note_worth AS
 WITH latest AS (
     SELECT regexp_replace(name, '^worth/note/', '') AS note_id, max(round) AS round,
-        arg_max(value, round) AS worth, arg_max(low, round) AS low, arg_max(high, round) AS high,
-        arg_max(n, round) AS attempts
+        max_by({'worth': value, 'low': low, 'high': high, 'attempts': n}, round) AS found
     FROM lake.measures WHERE starts_with(name, 'worth/note/') GROUP BY ALL
 ), shown AS (
     SELECT note_id, count(*) AS reads, count(DISTINCT reader) AS readers FROM lake.reads
     WHERE note_id IN (SELECT note_id FROM latest) GROUP BY note_id
 )
-SELECT n.note_id, n.kind, n.domain, n.title, n.author, n.round AS begun, l.round, l.worth, l.low, l.high,
-    l.attempts, coalesce(s.reads, 0) AS reads, coalesce(s.readers, 0) AS readers
-FROM latest l JOIN lake.notes n USING (note_id) LEFT JOIN shown s USING (note_id) ORDER BY l.worth DESC, n.note_id;
+SELECT n.note_id, n.kind, n.domain, n.title, n.author, n.round AS begun, l.round, l.found.worth, l.found.low,
+    l.found.high, l.found.attempts, coalesce(s.reads, 0) AS reads, coalesce(s.readers, 0) AS readers
+FROM latest l JOIN lake.notes n USING (note_id) LEFT JOIN shown s USING (note_id) ORDER BY l.found.worth DESC, n.note_id;
 COMMENT ON VIEW note_worth IS 'One row a note whose worth could be told: the latest of it, and who it is of.';
 COMMENT ON COLUMN note_worth.note_id IS 'Note.';
 COMMENT ON COLUMN note_worth.kind IS 'Kind of the note.';
@@ -536,8 +541,8 @@ COMMENT ON COLUMN failures.n IS 'How many.';
 
 CREATE TEMP VIEW trust AS
 WITH last AS (
-    SELECT regexp_replace(name, '^reputation/', '') AS author, max(round) AS measured, arg_max(value, round) AS reputation,
-        arg_max(low, round) AS low, arg_max(high, round) AS high
+    SELECT regexp_replace(name, '^reputation/', '') AS author, max(round) AS measured,
+        max_by({'reputation': value, 'low': low, 'high': high}, round) AS found
     FROM lake.measures WHERE starts_with(name, 'reputation/') GROUP BY ALL
 ), texts AS MATERIALIZED (
     SELECT revision_id, author, outcome, evidence->>'recheck' AS said, parents FROM lake.revisions
@@ -551,10 +556,10 @@ WITH last AS (
 ), known AS (
     SELECT agent_id AS author, arg_max(hostile, round) AS hostile FROM lake.agents GROUP BY agent_id
 )
-SELECT w.author, k.hostile, l.reputation, l.low, l.high, l.measured, w.texts, w.confirmed, w.refuted,
+SELECT w.author, k.hostile, l.found.reputation, l.found.low, l.found.high, l.measured, w.texts, w.confirmed, w.refuted,
     coalesce(h.quarantined, 0) AS quarantined
 FROM written w LEFT JOIN last l USING (author) LEFT JOIN hidden h USING (author) LEFT JOIN known k USING (author)
-ORDER BY l.reputation, w.author;
+ORDER BY l.found.reputation, w.author;
 COMMENT ON VIEW trust IS 'One row an author: how far its texts held by execution and by experiment.';
 COMMENT ON COLUMN trust.author IS 'Agent.';
 COMMENT ON COLUMN trust.hostile IS 'How it means to do harm, in a study of that; NULL where it does not.';

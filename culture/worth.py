@@ -1,9 +1,9 @@
 """What notes are worth: the effect of reading a note, an author, a kind, a shelf or a text, from the arms.
 
 Which attempts read is drawn by lot, but what they read depends on the problem. So attempts of the library's
-arm that were shown a note are compared with control attempts at the same problems in the same rounds: there
-the note would have been shown as well, and only the lot kept it away. With several notes in a prompt this
-is the worth of what was shown together.
+arm that were shown a note are compared with control attempts at the same problems in the same rounds by the
+same policy: there the note would have been shown as well, and only the lot kept it away. With several notes
+in a prompt this is the worth of what was shown together.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Worth:
     treated: int
     """Attempts that read, at problems where some control did not."""
     controls: int
-    """Control attempts at the same problems in the same rounds."""
+    """Control attempts at the same problems in the same rounds by the same policies."""
     problems: int
     """Problems with both: the clusters."""
 
@@ -103,16 +103,16 @@ def worths(
             SELECT DISTINCT {_KEYS[by]} AS key, attempt_id
             FROM shown JOIN n USING (note_id) JOIN v USING (revision_id)
         ), treated AS (
-            SELECT key, problem_id, a.round, count(*) AS n, count(*) FILTER (correct) AS s
+            SELECT key, problem_id, a.round, policy_version, count(*) AS n, count(*) FILTER (correct) AS s
             FROM read JOIN attempts a USING (attempt_id)
             WHERE verdict <> 'error' AND ($domain IS NULL OR domain = $domain)
             GROUP BY ALL
         ), controls AS (
-            SELECT problem_id, round, count(*) AS n, count(*) FILTER (correct) AS s
+            SELECT problem_id, round, policy_version, count(*) AS n, count(*) FILTER (correct) AS s
             FROM attempts WHERE verdict <> 'error' AND arm = $control GROUP BY ALL
         )
         SELECT key, problem_id, t.n, t.s, c.n, c.s
-        FROM treated t JOIN controls c USING (problem_id, round) ORDER BY ALL
+        FROM treated t JOIN controls c USING (problem_id, round, policy_version) ORDER BY ALL
         """,
         {"domain": domain, "control": control},
     ).fetchnumpy()

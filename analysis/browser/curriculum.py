@@ -108,10 +108,12 @@ def effects(log: Log, round: int) -> list[Row]:
     """What the library did to success, as told last: differences of arms with intervals."""
     return log.rows(
         """
-        SELECT substr(name, 8) AS contrast, domain, max(round) AS round, max_by(value, round) AS value,
-            max_by(low, round) AS low, max_by(high, round) AS high, max_by(n, round) AS n
-        FROM measures WHERE starts_with(name, 'effect/') AND round <= $round AND value IS NOT NULL
-        GROUP BY name, domain ORDER BY domain, name LIMIT 50
+        SELECT contrast, domain, round, found.value, found.low, found.high, found.n FROM (
+            SELECT substr(name, 8) AS contrast, domain, max(round) AS round,
+                max_by({'value': value, 'low': low, 'high': high, 'n': n}, round) AS found
+            FROM measures WHERE starts_with(name, 'effect/') AND round <= $round AND value IS NOT NULL
+            GROUP BY name, domain
+        ) ORDER BY domain, contrast LIMIT 50
         """,
         {"round": round},
     )

@@ -19,9 +19,9 @@ NAME: Final = "effect"
 TITLE: Final = "The library's effect over time"
 CAPTION: Final = (
     "Whether an attempt may read is drawn by lot; these are differences in success between the arms, by "
-    "intention to treat, in points, with 95% intervals clustered by problem. Library less none is what "
-    "having a library does; library less placebo what its contents do, placebo less none what a longer "
-    "prompt does."
+    "intention to treat, in points, with 95% intervals clustered by problem; a point without one has too "
+    "little to tell. Library less none is what having a library does; library less placebo what its "
+    "contents do, placebo less none what a longer prompt does."
 )
 SIZE: Final = WIDE
 WINDOWS: Final = 8
@@ -44,7 +44,7 @@ class Window:
     difference: float
     """From -1 to 1."""
     low: float | None
-    """Lower end of the 95% interval; None where too little varies."""
+    """Lower end of the 95% interval; None where there is too little to tell."""
     high: float | None
     treated: int
     """Attempts in the treatment arm."""
@@ -100,8 +100,8 @@ def draw(data: EffectOverTime, figure: FigureBase) -> None:
         shift = width * 0.14 * (at - (len(data.contrasts) - 1) / 2)
         x = [(w.first + w.last) / 2 + shift for w in c.windows]
         y = np.array([100 * w.difference for w in c.windows])
-        below = [0 if w.low is None else 100 * (w.difference - w.low) for w in c.windows]
-        above = [0 if w.high is None else 100 * (w.high - w.difference) for w in c.windows]
+        below = [np.nan if w.low is None else 100 * (w.difference - w.low) for w in c.windows]
+        above = [np.nan if w.high is None else 100 * (w.high - w.difference) for w in c.windows]
         whole = f"{100 * c.whole.difference:+.1f}"
         if c.whole.low is not None and c.whole.high is not None:
             whole += f" [{100 * c.whole.low:+.1f}, {100 * c.whole.high:+.1f}]"

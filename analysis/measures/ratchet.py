@@ -3,7 +3,8 @@
 Caldwell and Millen 2008 (Evolution and Human Behavior 29) compare P_g with P_{g-1}, chain by chain; Cook et
 al. 2024 ("Artificial Generational Intelligence", arXiv 2406.00392) the last generation with a single
 lifetime of equal compute. P_g is success on the frozen anchors, answered without notes, in the last
-evaluated round of a generation, so differences are paired by anchor.
+evaluated round of a generation, so differences are paired by anchor; of several policies the mean counts,
+since the same anchors tell nothing new of the next one.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ SELECT born FROM agents GROUP BY born
 HAVING born = 0 OR EXISTS (FROM agents a WHERE a.retired = agents.born) ORDER BY born
 """
 ANSWERS = """
-SELECT round, domain, policy, anchor_id, correct FROM (
+SELECT round, domain, anchor_id, avg(correct::INT) AS share FROM (
     SELECT e.*, p.policy, row_number() OVER (
         PARTITION BY e.round, e.domain, e.anchor_id, p.policy ORDER BY p.version DESC
     ) AS newest
     FROM evaluations e JOIN policies p USING (policy_version)
-) WHERE newest = 1 ORDER BY round, domain, anchor_id, policy
+) WHERE newest = 1 GROUP BY round, domain, anchor_id ORDER BY round, domain, anchor_id
 """
 SPENT = "SELECT coalesce(sum(generated_tokens), 0) + coalesce(sum(trained_tokens), 0) FROM rounds"
 
@@ -41,7 +42,7 @@ class Generation:
     evaluated: int
     """The round of the answers."""
     right: dict[str, float]
-    """1 where it was right, else 0, by anchor and policy."""
+    """By anchor the share of the policies that were right, with one of them 0 or 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,8 @@ def generations(log: Log) -> list[Generation]:
     """Those that were evaluated, the first first. One where nobody ever retired."""
     births = [born for (born,) in log.execute(BIRTHS).fetchall()] or [0]
     answers: defaultdict[int, dict[str, float]] = defaultdict(dict)
-    for round, domain, policy, anchor, correct in log.execute(ANSWERS).fetchall():
-        answers[round][f"{domain} {policy} {anchor}"] = float(correct)
+    for round, domain, anchor, share in log.execute(ANSWERS).fetchall():
+        answers[round][f"{domain} {anchor}"] = share
     found = []
     for number, (born, following) in enumerate(zip(births, [*births[1:], None], strict=True)):
         own = [round for round in answers if round >= born and (following is None or round < following)]
@@ -98,13 +99,19 @@ def ratchet(log: Log) -> Ratchet:
             f"expected two evaluated generations or more, got {len(found)}; population.generations makes "
             "them"
         )
-    success = {}
-    for g in found:
-        right, n = round(sum(g.right.values())), len(g.right)
-        success[g.number] = Estimate(right / n, *wilson(right, n), n)
+    success = {g.number: _success(list(g.right.values())) for g in found}
     pairs = pairwise(found)
     steps = {b.number: paired(b.right, a.right) for a, b in pairs if b.number == a.number + 1}
     return Ratchet(success, steps)
+
+
+def _success(shares: list[float]) -> Estimate:
+    """The mean over anchors, by Wilson's interval where each is right or wrong and else Student's t."""
+    if set(shares) <= {0.0, 1.0}:
+        right, n = round(sum(shares)), len(shares)
+        return Estimate(right / n, *wilson(right, n), n)
+    found = mean(shares)
+    return Estimate(found.value, found.low, found.high, found.n)
 
 
 def against(log: Log, single: Log) -> Against:

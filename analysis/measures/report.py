@@ -138,8 +138,7 @@ STORED: dict[str, tuple[str, str]] = {
 }
 """Measures that a run stores of its rounds: their unit, and what n counts."""
 LATEST = """
-SELECT domain, name, max(round), arg_max(value, round), arg_max(low, round), arg_max(high, round),
-    arg_max(n, round)
+SELECT domain, name, max(round), max_by((value, low, high, n), round)
 FROM measures WHERE value IS NOT NULL AND domain <> '' AND list_contains($kinds, split_part(name, '/', 1))
 GROUP BY domain, name ORDER BY domain, name
 """
@@ -147,7 +146,8 @@ GROUP BY domain, name ORDER BY domain, name
 
 def _stored(log: Log, last: int, _: Embedding) -> _Rows:
     """As the rounds have them; what they are is in ``curricula.emergence`` and ``arena.measuring``."""
-    for domain, name, round, value, low, high, n in log.execute(LATEST, {"kinds": list(STORED)}).fetchall():
+    for domain, name, round, found in log.execute(LATEST, {"kinds": list(STORED)}).fetchall():
+        value, low, high, n = found
         unit, of = STORED[name.split("/")[0]]
         when = domain if round == last else f"{domain}, round {round}"
         yield _Row(name, when, Estimate(value, low, high, n), unit, of)

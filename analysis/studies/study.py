@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from contextlib import ExitStack
 from importlib import import_module
@@ -12,12 +10,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from analysis.studies import design
 from analysis.studies.base import Log, Study, judged
 from analysis.studies.playing import play
 from analysis.studies.verdicts import VERDICT, Judgement, earlier
 from arena.faults import nearest
-from arena.grid import configured
-from arena.many import Planned, standing
+from arena.many import Planned, check, standing
 from arena.run_names import Wrong, named
 from arena.telling import plain_console
 from arena.versions import code_version
@@ -25,7 +23,6 @@ from culture.catalog import connect
 
 NAMES = ("collapse", "culture-effect", "curriculum", "generations", "ratchet", "topology")
 """Shipped studies: a module of this package each, with underscores for dashes."""
-DESIGN = "design.json"
 
 
 def shipped(name: str) -> Study:
@@ -44,17 +41,20 @@ def play_study(
 ) -> bool:
     """Play a study's runs and say what they came to; whether all of them are finished.
 
-    Raises Wrong where there is no such study.
+    Raises Wrong where there is no such study, or a folder holds another run.
     """
     chosen, console = shipped(name), plain_console()
     folder = folder_of(chosen, runs, rounds)
     numbers = seeds_of(chosen, seeds)
     planned = runs_of(chosen, numbers, rounds)
+    every = [p for each in planned.values() for p in each.values()]
     whole = True
-    if not report_only:
+    if report_only:
+        check(folder, every)
+    else:
         _say(console, f"{chosen.claim}\n\n{chosen.design}\n")
-        _keep_design(folder, chosen)
-        whole = play([p for each in planned.values() for p in each.values()], folder, jobs, console)
+        design.keep(folder, chosen)
+        whole = play(every, folder, jobs, console)
     judgement = judge(chosen, folder, planned, rounds)
     for line in judgement.lines():
         _say(console, line)
@@ -79,14 +79,13 @@ def seeds_of(chosen: Study, count: int | None) -> list[int]:
 
 def runs_of(chosen: Study, seeds: list[int], rounds: int | None = None) -> dict[int, dict[str, Planned]]:
     """The runs of a study by seed and condition. Raises ConfigError where a setting is bad."""
-    length = f"rounds={chosen.rounds if rounds is None else rounds}"
+    length = chosen.rounds if rounds is None else rounds
     return {
         seed: {
             condition: Planned(
-                f"{condition}-seed{seed}",
-                configured(chosen.preset, [*chosen.settings, length, *overrides], seed),
+                f"{condition}-seed{seed}", design.configuration(chosen, condition, seed, length)
             )
-            for condition, overrides in chosen.conditions.items()
+            for condition in chosen.conditions
         }
         for seed in seeds
     }
@@ -122,8 +121,7 @@ def judge(
         changes.append(f"{len(planned)} seeds instead of {len(chosen.seeds)}")
     if len(finished) < len(planned):
         changes.append(f"{len(planned) - len(finished)} of {len(planned)} seeds are not finished")
-    if _kept_design(folder) not in (None, fingerprint(chosen)):
-        changes.append("the study was changed after its first run was begun")
+    changes += design.changes(folder, chosen)
     return Judgement(
         study=chosen,
         verdict=verdict,
@@ -134,35 +132,6 @@ def judge(
         changes=changes,
         code_version=code_version(),
     )
-
-
-def fingerprint(chosen: Study) -> str:
-    """A hash of all that a study agrees on beforehand; how outcomes are computed is not in it."""
-    agreed = {
-        "claim": chosen.claim,
-        "preset": chosen.preset,
-        "settings": chosen.settings,
-        "conditions": {name: list(overrides) for name, overrides in chosen.conditions.items()},
-        "rounds": chosen.rounds,
-        "seeds": chosen.seeds,
-        "predictions": [[p.what, p.at_least] for p in chosen.predictions],
-    }
-    return hashlib.sha256(json.dumps(agreed).encode()).hexdigest()
-
-
-def _keep_design(folder: Path, chosen: Study) -> None:
-    """Write what was agreed on, before the first run is begun."""
-    path = folder / DESIGN
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"sha256": fingerprint(chosen)}) + "\n", encoding="utf-8")
-
-
-def _kept_design(folder: Path) -> str | None:
-    try:
-        return str(json.loads((folder / DESIGN).read_text(encoding="utf-8"))["sha256"])
-    except (FileNotFoundError, ValueError, KeyError):
-        return None
 
 
 def list_studies(runs: Path) -> None:

@@ -12,7 +12,7 @@ from analysis.scores import HELD_OUT, Score, measure_names, score
 from analysis.studies.playing import play
 from arena.faults import nearest
 from arena.grid import Cell, cells, runs_of
-from arena.many import Planned, standing
+from arena.many import Planned, check, standing
 from arena.run_names import Wrong, named
 from arena.telling import plain_console
 from culture.catalog import connect
@@ -38,13 +38,16 @@ def play_sweep(
 ) -> bool:
     """Play the runs of a sweep and print how they compare; whether all of them are finished.
 
-    Raises Wrong or ConfigError before anything starts where the grid cannot be played.
+    Raises Wrong or ConfigError before anything starts where the grid cannot be played, or a folder holds
+    another run.
     """
     grid = cells(vary)
     planned = runs_of(source, grid, seeds, sets)
     console = plain_console()
     whole = True
-    if not report_only:
+    if report_only:
+        check(folder, planned)
+    else:
         whole = play(planned, folder, jobs, console)
     report(folder, grid, seeds, planned, measures, console)
     return whole

@@ -63,6 +63,8 @@ def test_remarks_say_what_is_not_alike() -> None:
         {"a": {s: of(0, 1) for s in range(6)}, "b": {s: of(0, 1, 1) for s in range(6)}}, HELD_OUT
     )
     assert len(found) == 1 and "not all conditions were asked the same" in found[0]
+    few = remarks({"a": {0: of(0, 1), 1: of(1, 1)}, "b": {s: of(0, 1) for s in range(1, 9)}}, HELD_OUT)
+    assert few == ["1 pairs cannot come to less than p = 1 by sign flips; six seeds can come to 0.031"]
     short = remarks({"a": {0: of(0, 1), 1: of(0, 1, 1)}}, HELD_OUT)
     assert short == ["a: 1 of 3 questions left out, not all runs have them"]
 
@@ -86,6 +88,16 @@ def test_text_csv_and_json_say_the_same() -> None:
     ]
 
 
+def test_an_anchor_that_two_policies_answered_is_one_question() -> None:
+    score = Score(
+        {"a x": 1.0, "b x": 0.0, "a y": 0.0}, {"a x": "a", "b x": "b", "a y": "a"},
+        {"a x": "x", "b x": "x", "a y": "y"},
+    )  # fmt: skip
+    (row,) = compared({"c": {0: score}}, HELD_OUT)
+    assert row.questions == score.questions == 2
+    assert runs_csv({HELD_OUT: {"c": {0: score}}}).splitlines()[1].endswith(",2")
+
+
 def test_shown() -> None:
     assert shown(None) == shown(Estimate(math.nan, None, None)) == "-"
     assert shown(Estimate(0.5, None, None)) == "0.500"
@@ -98,6 +110,7 @@ def test_scores_out_of_a_log(tmp_path: Path) -> None:
         # the last round's, by the last version: 7 of 10, in cells of five
         assert (len(found.values), found.mean) == (10, 0.7)
         assert set(found.strata.values()) == {"solver sums 1x1", "solver sums 2x1"}
+        assert found.anchors["solver sums n3"] == "sums n3" and found.questions == 10
         assert measured(log, "frontier") == Score({"sums": 6.0}, {"sums": "sums"})
         assert measured(log, "nothing").values == {}
         assert measure_names(log) == ["frontier"]

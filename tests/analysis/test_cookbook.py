@@ -16,6 +16,8 @@ import pytest
 import culture
 from benchmarks.queries import PAGE, questions
 from culture.queries import select
+from tests.analysis.counted_school import rows_of
+from tests.analysis.log import write_log
 
 TEXT = PAGE.read_text(encoding="utf-8")
 ASKED = {words: (query, several) for words, query, several in questions()}
@@ -214,6 +216,28 @@ def _near(value: object) -> object:
 def test_there_are_25_questions_and_more_and_all_have_an_answer() -> None:
     assert len(ASKED) == len(questions()) >= 25
     assert set(ASKED) - set(EXPECTED) == {"Where does the time go?"}
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_the_untrained_version_is_the_start_and_not_the_result(first: int, tmp_path: Path) -> None:
+    """Round 0 has both, in whatever order their rows come."""
+    rows = rows_of(0, 0)
+    rows.evaluations.sort(key=lambda e: e.policy_version != f"solver@{first}")
+    folder = write_log(tmp_path / "run", [rows])
+
+    def asked(log: duckdb.DuckDBPyConnection, words: str, columns: str) -> list[tuple[Any, ...]]:
+        return log.execute(f"SELECT {columns} FROM ({ASKED[words][0]})").fetchall()
+
+    with culture.connect(folder) as log:
+        cells = asked(log, "Which cells of the grid are solved?", "cell, at_first, at_last")
+        assert cells == [("1x1", 0.2, 0.4), ("2x1", 0.0, 0.0)]
+        changes = asked(log, "What changed between two versions?", "change, anchors")
+        assert changes == [("gained", 1), ("kept", 1), ("never", 8)]
+        for view in ("held_out", "cells"):
+            assert log.execute(f"SELECT DISTINCT version FROM {view} ORDER BY 1").fetchall() == [(0,), (1,)]
+    with culture.connect_many([folder]) as log:
+        runs = asked(log, "How do runs differ, and what did each come to?", "run, held_out")
+        assert runs == [("run", 0.2)]
 
 
 def test_a_question_of_one_run_can_be_asked_of_several(both: duckdb.DuckDBPyConnection) -> None:

@@ -55,6 +55,7 @@ def test_iqm_interval_against_a_loop() -> None:
     assert found.low == pytest.approx(np.percentile(means, 2.5), abs=0.006)
     assert found.high == pytest.approx(np.percentile(means, 97.5), abs=0.006)
     assert not iqm_interval(scores[:1]).known
+    assert not iqm_interval(np.tile(scores[:1], (6, 1))).known  # all draws are alike
     with pytest.raises(ValueError, match="by run and task"):
         iqm_interval(scores[0])
 
@@ -98,6 +99,23 @@ def test_anchored_iqm_against_a_loop() -> None:
     found = anchored_iqm(answers, cells)
     assert found.low == pytest.approx(np.percentile(means, 2.5), abs=0.015)
     assert found.high == pytest.approx(np.percentile(means, 97.5), abs=0.015)
+
+
+def test_anchors_that_several_policies_answer_are_drawn_once() -> None:
+    """A second policy that answers as the first does tells nothing more."""
+    answers = (np.random.default_rng(2).random((3, 20)) < 0.5).astype(int)
+    cells, anchors = ["x"] * 20, [f"n{i:02}" for i in range(20)]
+    one = anchored_iqm(answers, cells, anchors)
+    assert one == anchored_iqm(answers, cells)
+    both = np.hstack([answers, answers[:, ::-1]])
+    again = anchored_iqm(both, [*cells, *(["y"] * 20)], [*anchors, *anchors[::-1]])
+    assert again.low is not None and again.high is not None and one.low is not None and one.high is not None
+    assert again.high - again.low == pytest.approx(one.high - one.low, rel=0.15)
+    apart = anchored_iqm(both, [*cells, *(["y"] * 20)])
+    assert apart.low is not None and apart.high is not None
+    assert apart.high - apart.low < 0.9 * (again.high - again.low)
+    with pytest.raises(ValueError, match="a cell an anchor"):
+        anchored_iqm(answers, cells, anchors[1:])
 
 
 def test_t_interval_against_scipy() -> None:
@@ -165,6 +183,10 @@ def test_improvement_by_hand() -> None:
     found = probability_of_improvement([1, 2, 3], [0, 2])
     assert found.value == pytest.approx((1 + 1.5 + 2) / 6)
     assert not probability_of_improvement([1], [0, 2]).known
+    apart = probability_of_improvement([4, 5, 6, 7, 8], [1, 2, 3])
+    assert (apart.value, apart.low, apart.high) == (1.0, None, None)  # all draws are alike
+    assert probability_of_improvement([2, 2], [2, 2]).value == 0.5
+    assert not probability_of_improvement([2, 2], [2, 2]).known
     with pytest.raises(ValueError, match="both sides"):
         probability_of_improvement([], [1])
 

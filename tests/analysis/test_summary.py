@@ -9,7 +9,7 @@ import pytest
 from analysis.history import START, scores, wilson
 from analysis.summary import effect_text, headline, summary
 from culture import connect
-from culture.effect import culture_effect
+from culture.effect import Effect, culture_effect
 from tests.analysis.log import round_rows, write_log
 
 
@@ -48,7 +48,8 @@ def test_summary(log: duckdb.DuckDBPyConnection) -> None:
     assert found["first: rounds 0-1"] == "75.0% valid, 66.7% of those new (8 proposals)"
     assert found["last: rounds 2-3"] == "75.0% valid, 66.7% of those new (8 proposals)"
     assert found["size"] == "10 notes on the shelves, 1 revisions written"
-    assert found["library - none"].startswith("+50.00 points [")
+    none_right = "+50.00 points (too little to tell); 4 and 4 attempts at 4 problems"
+    assert found["library - none"] == none_right
     early, late = (culture_effect(log, rounds=range(*at))[0] for at in ((0, 2), (2, 4)))
     assert found["library - none, rounds 0-1"] == effect_text(early)
     assert found["library - none, rounds 2-3"] == effect_text(late)
@@ -58,11 +59,16 @@ def test_summary(log: duckdb.DuckDBPyConnection) -> None:
     assert headline(log) == (4, 5, "sums 70.0%")
 
 
+def test_an_effect_is_told_with_its_interval() -> None:
+    found = effect_text(Effect("library", "none", 0.5, 0.1, 0.3, 0.7, 5, 4, 3, 1.0))
+    assert found == "+50.00 points [+30.00, +70.00]; 5 and 4 attempts at 3 problems"
+
+
 def test_one_round(tmp_path: Path) -> None:
     with connect(write_log(tmp_path / "run", [round_rows(0)])) as log:
         found = lines(log)
         assert found["sums, difficulty"] == "mean 4.00 in round 0; too little to correlate with the round"
-        assert found["library - none"].startswith("+0.00 points (too little varies for an interval)")
+        assert found["library - none"].startswith("+0.00 points (too little to tell)")
 
 
 def test_no_round(tmp_path: Path) -> None:

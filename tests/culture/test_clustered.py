@@ -30,6 +30,12 @@ def tables(draw: st.DrawFn) -> np.ndarray:
     return table
 
 
+def _arms(table: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Attempts and right ones of either arm, in the strata that have both."""
+    _, n1, s1, n0, s0 = table[(table[:, 1] > 0) & (table[:, 3] > 0)].T
+    return [(n1, s1), (n0, s0)]
+
+
 @given(tables())
 def test_it_is_a_regression_with_an_indicator_of_every_stratum(table: np.ndarray) -> None:
     x, y, cluster = [], [], []
@@ -46,7 +52,8 @@ def test_it_is_a_regression_with_an_indicator_of_every_stratum(table: np.ndarray
     bread = np.linalg.pinv(design.T @ design)
     scores = [design[groups == g].T @ residual[groups == g] for g in np.unique(groups)]
     variance = (bread @ sum(np.outer(s, s) for s in scores) @ bread)[0, 0]
-    if clusters > 1:
+    alike = any(0 in (s.sum(), (n - s).sum()) for n, s in _arms(table))
+    if clusters > 1 and not alike:
         assert (error or 0.0) == pytest.approx(np.sqrt(variance * clusters / (clusters - 1)), abs=1e-6)
     else:
         assert error is None
@@ -81,3 +88,13 @@ def test_nothing_to_compare_is_refused() -> None:
     with pytest.raises(ValueError, match="both arms, got none"):
         matched_difference(["A", "B"], [2, 0], [1, 0], [0, 3], [0, 2])
     assert matched_difference(["A"], [2], [1], [2], [0]) == (0.5, None, 1)
+
+
+def test_an_arm_whose_answers_are_all_alike_claims_no_certainty() -> None:
+    """Readers got nothing right: what of it is luck, nothing here can tell."""
+    few = (np.arange(40), np.ones(40), np.zeros(40), np.ones(40), np.arange(40) < 1)
+    assert matched_difference(*few) == (pytest.approx(-1 / 40), None, 40)
+    clusters, n1, s1, n0, s0 = few
+    assert matched_difference(clusters, n0, s0, n1, s1) == (pytest.approx(1 / 40), None, 40)
+    # the only right answer of the first arm is where the other has no attempt
+    assert matched_difference(["A", "B", "C"], [1, 1, 1], [0, 0, 1], [2, 2, 0], [1, 0, 0])[1] is None

@@ -58,7 +58,7 @@ def test_it_is_the_sandwich_of_a_regression(table: np.ndarray) -> None:
     clusters, n = len(table), len(outcome)
     difference, error = clustered_difference(*table.T)
     assert difference == pytest.approx(beta[1], abs=1e-9)
-    if n < 3:
+    if n < 3 or table[:, 1].sum() in (0, table[:, 0].sum()) or table[:, 3].sum() in (0, table[:, 2].sum()):
         assert error is None
         return
     variance = (bread @ meat @ bread)[1, 1] * clusters / (clusters - 1) * (n - 1) / (n - 2)
@@ -119,6 +119,16 @@ def test_from_a_log(tmp_path: Path) -> None:
 )
 def test_no_error_is_claimed_where_none_can_be_estimated(counts: tuple[list[int], ...]) -> None:
     assert clustered_difference(*counts)[1] is None  # type: ignore[arg-type]
+
+
+def test_an_arm_whose_answers_are_all_alike_claims_no_certainty() -> None:
+    """0 of 30 against 1 of 161, by Newcombe's method about -3.4 to 10.7 points; V alone has it at 1.2."""
+    none, one = ([1] * 30 + [0] * 161, [0] * 191), ([0] * 30 + [1] * 161, [0] * 190 + [1])
+    for counts in ((*none, *one), (*one, *none)):
+        difference, error = clustered_difference(*counts)
+        assert abs(difference) == pytest.approx(1 / 161) and error is None
+    assert clustered_difference([2, 2], [2, 2], [2, 2], [1, 0])[1] is None
+    assert clustered_difference([2, 2], [0, 1], [2, 2], [1, 0])[1] is not None
 
 
 def test_doses(tmp_path: Path) -> None:

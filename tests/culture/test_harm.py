@@ -26,7 +26,9 @@ def log_of(lib: Library, rows: RoundRows, tried: dict[str, int]) -> duckdb.DuckD
                 problem, key = f"{name}-{p}", f"{lib.head(name).revision_id}-{p}-{arm}"
                 verdict = "correct" if correct else "wrong"
                 attempt = replace(example(Attempt, 0, p), attempt_id=key, problem_id=problem, arm=arm)
-                rows.attempts.append(replace(attempt, correct=correct, verdict=verdict))
+                rows.attempts.append(
+                    replace(attempt, correct=correct, verdict=verdict, policy_version="solver@0")
+                )
                 if arm == "library":
                     read = replace(example(Read, 0, p), attempt_id=key, arm=arm, note_id=name)
                     rows.reads.append(replace(read, revision_id=lib.head(name).revision_id))

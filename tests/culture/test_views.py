@@ -16,8 +16,10 @@ from culture.columns import SCHEMA, declared, to_arrow
 from culture.config import LakeConfig
 from culture.effect import culture_effect
 from culture.lake import Lake
+from culture.records import Measure
 from culture.views import _over, definitions, make, views
 from tests.analysis.counted_school import rows_of, school
+from tests.analysis.log import write_log
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +115,23 @@ def test_an_effect_without_variation_has_no_interval() -> None:
         assert {e.standard_error for e in culture_effect(log)} == {None}
 
 
+def test_an_effect_with_an_arm_that_got_nothing_right_has_no_interval(runs: Path) -> None:
+    with duckdb.connect() as log:
+        log.execute("ATTACH ':memory:' AS lake; USE lake")
+        log.execute(SCHEMA.read_text(encoding="utf-8"))
+        tried = to_arrow("attempts", [a for at in range(3) for a in rows_of(at, 0).attempts])
+        log.register("tried", tried)
+        log.execute(
+            "INSERT INTO attempts SELECT * REPLACE (CASE arm WHEN 'none' THEN correct "
+            "WHEN 'placebo' THEN problem_id < 'p1' ELSE false END AS correct) FROM tried"
+        )
+        make(log)
+        found = log.execute("SELECT treatment, control, low IS NULL FROM culture_effect").fetchall()
+        for treatment, control, untold in found:
+            assert untold == ("library" in (treatment, control)), (treatment, control)
+        assert {(t, c) for t, c, untold in found if untold} == {("library", "none"), ("library", "placebo")}
+
+
 @pytest.fixture(scope="module")
 def scalars() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
@@ -145,6 +164,21 @@ def test_the_curriculum_is_what_the_rounds_count(log: duckdb.DuckDBPyConnection)
         ) c USING (round, proposed, valid, admitted, correct, duplicate)
     """
     assert log.execute(query).fetchone() == (4,)
+
+
+def test_the_latest_measure_has_no_interval_of_an_earlier_one(tmp_path: Path) -> None:
+    rounds = [rows_of(0, 0), rows_of(1, 0)]
+    for at, rows in enumerate(rounds):
+        ends = (None, None) if at else (0.0, 0.9)
+        rows.measures = [
+            Measure(at, name, "", 0.5 + at / 4, *ends, 20 + at)
+            for name in ("worth/note/n0", "reputation/ann")
+        ]
+    with culture.connect(write_log(tmp_path / "run", rounds)) as log:
+        query = "SELECT note_id, round, worth, low, high, attempts FROM note_worth"
+        assert log.execute(query).fetchall() == [("n0", 1, 0.75, None, None, 21)]
+        query = "SELECT reputation, low, high, measured FROM trust WHERE author = 'ann'"
+        assert log.execute(query).fetchall() == [(0.75, None, None, 1)]
 
 
 def test_descendants_and_what_a_row_came_of(log: duckdb.DuckDBPyConnection) -> None:

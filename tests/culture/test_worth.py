@@ -44,7 +44,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
             rows.attempts.append(
                 replace(
                     example(Attempt, 0, k), attempt_id=name, problem_id=f"p{p}", domain="sums", arm=arm,
-                    correct=right, verdict="correct" if right else "wrong",
+                    policy_version="solver@0", correct=right, verdict="correct" if right else "wrong",
                 )
             )  # fmt: skip
             if arm == "library":
@@ -87,6 +87,33 @@ def test_by_author_kind_and_shelf(log: Path) -> None:
     assert authors["ann"].treated + authors["ben"].treated == everything.treated
 
 
+def test_a_policy_is_compared_with_itself(tmp_path: Path) -> None:
+    """The able read more often, which is nothing that the note does."""
+    rows = RoundRows(
+        notes=[replace(example(Note, 0, 0), note_id="n")],
+        revisions=[replace(example(Revision, 0, 0), revision_id="r", note_id="n")],
+    )
+    for p in range(12):
+        for policy, readers in (("able", 3), ("weak", 1)):
+            for k in range(4):
+                name = f"{policy}-{p}-{k}"
+                arm: Arm = "library" if k < readers else "none"
+                rows.attempts.append(
+                    replace(
+                        example(Attempt, 0, k), attempt_id=name, problem_id=f"p{p}", arm=arm,
+                        policy_version=f"{policy}@0", correct=policy == "able", verdict="wrong",
+                    )
+                )  # fmt: skip
+                if arm == "library":
+                    shown = replace(example(Read, 0, 0), attempt_id=name, arm=arm)
+                    rows.reads.append(replace(shown, note_id="n", revision_id="r"))
+    with Lake.create(tmp_path / "run", LakeConfig()) as lake:
+        lake.commit(rows, "test", "round 0")
+    with connect(tmp_path / "run") as connection:
+        (found,) = worths(connection, "note")
+    assert (found.difference, found.treated, found.controls, found.problems) == (0.0, 48, 48, 12)
+
+
 def test_few_problems_have_no_interval(tmp_path: Path) -> None:
     rows = RoundRows(
         notes=[replace(example(Note, 0, 0), note_id="n")],
@@ -96,7 +123,7 @@ def test_few_problems_have_no_interval(tmp_path: Path) -> None:
         rows.attempts.append(
             replace(
                 example(Attempt, 0, i), attempt_id=f"a{i}", problem_id="p", arm=arm, correct=right,
-                verdict="correct",
+                policy_version="solver@0", verdict="correct",
             )
         )  # fmt: skip
         if arm == "library":

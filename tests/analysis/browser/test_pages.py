@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,8 +12,11 @@ from hypothesis import strategies as st
 
 from analysis.browser import drawn, pages
 from analysis.browser.address import Address
+from analysis.browser.curriculum import effects
 from analysis.browser.log import Head, Log
+from culture.records import Measure
 from tests.analysis.browser.school import CONTROL, HOSTILE, School
+from tests.analysis.log import round_rows, write_log
 
 ALLOWED = {
     "a", "article", "button", "caption", "code", "dd", "details", "div", "dl", "dt", "figcaption", "figure",
@@ -132,6 +136,22 @@ def test_the_curriculum_tells_the_latest_by_then(log: Log) -> None:
     assert "held out solver 50.0%" in then.text and "held out solver 75.0%" not in then.text
     assert "1 to 3 of 3 rounds" in now.text and "1 to 2 of 2 rounds" in then.text
     assert "library less none sums +12.5 [+5.0, +20.0]" in now.text
+
+
+def test_an_effect_has_no_interval_of_an_earlier_round(tmp_path: Path) -> None:
+    rounds = [round_rows(0), round_rows(1)]
+    for at, rows in enumerate(rounds):
+        ends = (None, None) if at else (0.0, 0.5)
+        rows.measures = [Measure(at, "effect/library-none", "sums", 0.25 + at / 2, *ends, 20 + at)]
+    log = Log(write_log(tmp_path / "run", rounds))
+    try:
+        (found,) = effects(log, 1)
+    finally:
+        log.close()
+    assert found == {
+        "contrast": "library-none", "domain": "sums", "round": 1, "value": 0.75, "low": None, "high": None,
+        "n": 21,
+    }  # fmt: skip
 
 
 def test_the_library_as_it_was(log: Log, school: School) -> None:

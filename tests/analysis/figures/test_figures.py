@@ -154,6 +154,7 @@ def test_effect(log: Log) -> None:
     whole = found["library", "none"].whole
     assert (whole.first, whole.last, whole.treated, whole.controls) == (0, 3, 16, 16)
     assert whole.difference == pytest.approx(0.5)
+    assert whole.low is None and found["placebo", "none"].whole.low is not None
     windows = found["placebo", "none"].windows
     assert [(w.first, w.last) for w in windows] == [(0, 0), (1, 1), (2, 2), (3, 3)]
     assert [w.difference for w in windows] == [pytest.approx(0.25)] * 4

@@ -174,11 +174,11 @@ class School:
         )
         self.rounds[at].agents.append(row)
 
-    def evaluate(self, at: int, version: int, right: list[bool]) -> None:
-        name = f"solver@{version}"
+    def evaluate(self, at: int, version: int, right: list[bool], policy: str = "solver") -> None:
+        name = f"{policy}@{version}"
         self.rounds[at].policies.append(
             replace(
-                example(Policy, at, 1), policy_version=name, policy="solver", version=version, accepted=True
+                example(Policy, at, 1), policy_version=name, policy=policy, version=version, accepted=True
             )
         )
         for number, correct in enumerate(right):

@@ -12,6 +12,7 @@ import duckdb
 import numpy as np
 import pytest
 
+from analysis.history import wilson
 from analysis.measures import (
     attractors,
     citations,
@@ -35,6 +36,7 @@ from analysis.measures.report import Measured, Report, report
 from culture import connect
 from culture.embedding import EmbeddingError
 from culture.history import NoSuchRound
+from culture.records import Measure
 from curricula.emergence import ZONE
 from tests.analysis.log import write_log
 from tests.analysis.measures.school import School
@@ -274,6 +276,28 @@ def test_the_ratchet_of_a_log(tmp_path: Path) -> None:
             ratchet.against(other, log)
 
 
+def test_the_ratchet_counts_anchors_and_not_answers(tmp_path: Path) -> None:
+    """A second policy answers as the first does, and then otherwise."""
+    made = School(4)
+    made.agent(0, "anna", 0)
+    made.agent(2, "ben", 2)
+    made.agent(2, "anna", 0, 2)
+    right = {
+        1: {"solver": [1, 0, 0, 0], "other": [1, 0, 0, 0]},
+        3: {"solver": [1, 1, 0, 0], "other": [1, 1, 1, 0]},
+    }
+    for at, rows in right.items():
+        for policy, row in rows.items():
+            made.evaluate(at, at, [bool(x) for x in row], policy)
+    with connect(made.write(tmp_path / "run")) as log:
+        found = ratchet.ratchet(log)
+    first, second = found.success[0], found.success[1]
+    assert (first.value, first.n, second.value, second.n) == (0.25, 4, 0.625, 4)
+    assert (first.low, first.high) == pytest.approx(wilson(1, 4))
+    assert second.low is not None and second.low < 0.625
+    assert (found.steps[1].value, found.steps[1].n) == (0.375, 4)
+
+
 # -- measures of a curriculum -----------------------------------------------------------------------------
 def test_health_of_a_log(log: Log) -> None:
     found = health.of_log(log, embedding(log))
@@ -370,6 +394,16 @@ def test_everything_is_reported_once_and_what_is_not_there_says_why(
         and "stored with the rounds" not in silent
     )
     assert by_name["half-life", "revision"].value is not None
+
+
+def test_a_stored_measure_is_told_as_its_latest_round_has_it(tmp_path: Path) -> None:
+    made = School(2)
+    for at, rows in enumerate(made.rounds):
+        ends = (None, None) if at else (0.0, 0.5)
+        rows.measures = [Measure(at, "zone/solver", "sums", 0.25 + at / 2, *ends, 20 + at)]
+    with connect(made.write(tmp_path / "run")) as log:
+        (zone,) = (m for m in report(log, "ngrams").measures if m.name == "zone/solver")
+    assert (zone.value, zone.low, zone.high, zone.n) == (0.75, None, None, 21)
 
 
 def test_lines_and_json(whole: tuple[Report, list[str]]) -> None:

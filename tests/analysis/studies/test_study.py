@@ -11,11 +11,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import analysis.studies.study as command
+from analysis.studies import design
 from analysis.studies.base import Look, Prediction, Study
 from analysis.studies.outcomes import effect, gained, held_out, less, of, success, valid_and_new
-from analysis.studies.study import NAMES, fingerprint, judge, runs_of, seeds_of, shipped
+from analysis.studies.study import NAMES, judge, runs_of, seeds_of, shipped
 from arena.many import Standing
 from arena.run_names import Wrong
+from arena.settings import dump
 from culture import connect
 from run_arena import app
 from tests.analysis.log import attempt, round_rows, write_log
@@ -46,7 +48,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(command, "shipped", lambda name: SMALL)
     folder = tmp_path / "study-ratchet"
     folder.mkdir()
-    (folder / "design.json").write_text(json.dumps({"sha256": fingerprint(SMALL)}))
+    design.keep(folder, SMALL)
     for seed, each in runs_of(SMALL, [7, 8]).items():
         for planned in each.values():
             begun(folder, planned, 2 if seed == 8 else 3)
@@ -76,7 +78,7 @@ def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(command, "standing", lambda folder, run: Standing("finished", 3, 3))
     monkeypatch.setattr(command, "connect", lambda folder: nullcontext())
     monkeypatch.setattr(command, "judged", lambda study, logs: ("held", [], []))
-    command._keep_design(tmp_path, SMALL)
+    design.keep(tmp_path, SMALL)
     return tmp_path
 
 
@@ -100,6 +102,15 @@ def test_what_was_agreed_on_is_told(
     assert any("not the verdict that was agreed on" in line for line in found.lines()) is bool(changes)
 
 
+def test_a_run_with_other_settings_is_not_judged(runs: Path) -> None:
+    folder = runs / "study-ratchet" / "wide-seed7"
+    other = runs_of(replace(SMALL, settings=("domains=[arithmetic]",)), [7])[7]["wide"]
+    (folder / "run.yaml").write_text(f"{dump(other.config)}\n")
+    result = ludus("ratchet", "--report-only", "--runs", str(runs))
+    assert result.exit_code == 2, result.output
+    assert "to be the run that is to be played, got one with other settings" in result.stderr
+
+
 def test_nothing_to_judge(runs: Path) -> None:
     result = ludus("ratchet", "--report-only", "--rounds", "5", "--runs", str(runs))
     assert result.exit_code == 2
@@ -110,19 +121,6 @@ def test_another_seed_follows_the_last() -> None:
     assert seeds_of(SMALL, None) == [7, 8]
     assert seeds_of(SMALL, 1) == [7]
     assert seeds_of(SMALL, 5) == [7, 8, 9, 10, 11]
-
-
-def test_the_fingerprint_holds_what_was_agreed_on() -> None:
-    same = replace(SMALL, minutes=9, looks=())
-    assert fingerprint(same) == fingerprint(SMALL)
-    for other in (
-        replace(SMALL, seeds=(7, 9)),
-        replace(SMALL, rounds=4),
-        replace(SMALL, settings=()),
-        replace(SMALL, conditions={"wide": ()}),
-        replace(SMALL, predictions=()),
-    ):
-        assert fingerprint(other) != fingerprint(SMALL)
 
 
 @pytest.mark.parametrize("name", NAMES)

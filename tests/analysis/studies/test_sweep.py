@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -81,6 +82,16 @@ def test_report_only(tmp_path: Path) -> None:
     assert len(list(csv.DictReader(io.StringIO((folder / "runs.csv").read_text())))) == 2
     wrong = ludus(*SMALL, "--report-only", "--measure", "fronteer", runs=tmp_path)
     assert wrong.exit_code == 2 and "write 'frontier' instead" in wrong.stderr
+
+
+def test_a_run_with_other_settings_is_not_reported(tmp_path: Path) -> None:
+    folder = planned(tmp_path)
+    shutil.rmtree(folder / "strategy-ladder-seed0")
+    shutil.copytree(folder / "strategy-uniform-seed0", folder / "strategy-ladder-seed0")
+    result = ludus(*SMALL, "--report-only", runs=tmp_path)
+    assert result.exit_code == 2, result.output
+    assert "to be the run that is to be played, got one with other settings" in result.stderr
+    assert not (folder / "cells.csv").exists()
 
 
 def test_how_long_it_will_take(tmp_path: Path) -> None:
