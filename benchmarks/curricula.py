@@ -7,12 +7,14 @@ Runs of the preset ``spark``, one after the other in this process, so that they 
 other. The clock starts after the warm-up and counts rounds with their commits; anchors are answered in
 every round, and the last round that ended in time counts. The learning rate is constant, since nobody knows
 beforehand how many rounds there will be. All strategies ask alike (``curriculum.asking``) but for the
-shares that their sections set; what each has of settings is at its default.
+shares that their sections set, and for ``ladder``, which begins at its own lowest rung; what each has of
+settings is at its default.
 
 For each strategy: the share of held-out anchors solved, and of those in the worst cells, ``--worst`` of all
 (CVaR). Which cells are worst is told by one seed and their share reported from the next, since on the seed
 that chose them they would be too bad by chance. Intervals are Student's t over seeds at 95%, differences
-are to ``uniform``, paired by seed. ``--report`` only reads finished runs. The picture is ``curricula.png``.
+are to ``uniform``, paired by seed, and p is the paired t test's after Holm over all of them. ``--report``
+only reads finished runs. The picture is ``curricula.png``.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 import culture
-from analysis.statistics import t_interval
+from analysis.statistics import holm, paired_t_p, t_interval
 from arena.config import RunConfig
 from arena.round import Progress
 from arena.run import Run
@@ -171,16 +173,22 @@ def report(options: argparse.Namespace) -> None:
     order = sorted(runs, key=lambda name: -float(np.mean(held[name])))
     print(f"\n{options.seconds:g} s a run, {options.seeds} seeds, preset {options.preset}")
     tail = f"worst {options.worst:.0%} of cells"
-    print(f"{'strategy':<18} {'held out':<24} {tail:<24} {f'less {BASELINE}':<24} {'rounds':>6} difficulty")
+    less_ = f"less {BASELINE}"
+    print(f"{'strategy':<18} {'held out':<24} {tail:<24} {less_:<24} {'p':<8} {'rounds':>6} difficulty")
+    gains = {
+        name: [a - b for a, b in zip(held[name], held[BASELINE], strict=True)]
+        for name in order
+        if BASELINE in held and name != BASELINE and len(held[BASELINE]) == len(held[name])
+    }
+    ps = dict(zip(gains, holm([paired_t_p(gain) for gain in gains.values()]), strict=True))
     for name in order:
-        less = ""
-        if BASELINE in held and name != BASELINE and len(held[BASELINE]) == len(held[name]):
-            less = interval([a - b for a, b in zip(held[name], held[BASELINE], strict=True)])
+        less = interval(gains[name]) if name in gains else ""
+        p = f"{ps[name]:.2g}" if name in ps else ""
         rounds = np.mean([r.rounds for r in runs[name]])
         hard = np.mean([r.difficulty for r in runs[name]])
         both = f"{interval(held[name]):<24} {interval(tails[name]):<24}"
-        print(f"{name:<18} {both} {less:<24} {rounds:>6.1f} {hard:.1f}")
-    starts = [r.start for each in runs.values() for r in each]
+        print(f"{name:<18} {both} {less:<24} {p:<8} {rounds:>6.1f} {hard:.1f}")
+    starts = [r.start for r in next(iter(runs.values()))]  # the warm-up of a seed is that of all strategies
     print(f"held out after the warm-up: {interval(starts)}")
     draw(options, order, held, tails, runs)
     print(f"picture: {options.runs / 'curricula.png'}")
