@@ -184,8 +184,8 @@ def retained(answers: Iterable[tuple[int, int, str, bool]]) -> Floats:
 def annecs(log: duckdb.DuckDBPyConnection, domain: str) -> tuple[int, int]:
     """The accumulated number of novel problems that were beyond the solvers and later solved.
 
-    After Wang et al. 2020 (Enhanced POET, arXiv 2003.08536, section 4). A problem is new by its spec. It
-    counts where nobody solved it in the round that set it, and somebody did in a later one or when it was
+    After Wang et al. 2020 (Enhanced POET, arXiv 2003.08536, section 4). A problem is new by its
+    identity. It counts where nobody solved it in the round that set it, and somebody did in a later one or when it was
     revisited. The second number is of those that anybody was given again: of the others nothing is known,
     so the first is a lower bound, and rises with replays and ``evaluation.revisits``. ``log`` is of
     ``culture.connect``.
