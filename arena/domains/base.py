@@ -132,6 +132,11 @@ class Domain(ABC):
     core_cells: tuple[str, ...] = ()
     """Anchor cells within reach of a small model, easiest first; the other cells lie far beyond it."""
 
+    @property
+    def keyed(self) -> bool:
+        """Whether there are keys to be taught; else the objective ``answer_key`` trains nobody here."""
+        return self.one_step or type(self).readable_key is not Domain.readable_key
+
     def material(self) -> Sequence[str]:
         """Texts beside its code that its problems are made of."""
         return ()
