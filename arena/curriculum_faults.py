@@ -69,8 +69,8 @@ def curriculum_faults(config: RunConfig) -> list[str]:
             )
         if not config.rollout.notes and not config.rollout.lookups:
             problems.append(
-                "rollout.notes: expected 1 or more, or rollout.lookups, since hint_regret compares attempts "
-                "that read with others, got 0; write rollout.notes: 2"
+                "rollout.notes: expected 1 or more, or rollout.lookups, since hint_regret compares "
+                "attempts that read with others, got 0; write rollout.notes: 2"
             )
     return problems + _measure_faults(config) + _idle_faults(config, solving)
 

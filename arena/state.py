@@ -274,8 +274,8 @@ def kept_versions(accepted: Sequence[int], keep_every: int) -> list[int]:
 
 
 def _identities(lake: Lake) -> dict[str, str]:
-    """Identities that rounds noted, by problem: those that are not the spec, dear to find out again. Rounds of
-    before Ludus knew of identities noted none."""
+    """Identities that rounds noted, by problem: those that are not the spec, dear to find out again. Rounds
+    of before Ludus knew of identities noted none."""
     rows = lake.table("SELECT json_extract(state, '$.identities') AS told FROM rounds").to_pylist()
     noted = [cast("dict[str, str]", _parsed(row["told"])) for row in rows if row["told"] is not None]
     return {problem_id: identity for told in noted for problem_id, identity in told.items()}

@@ -185,7 +185,7 @@ def teaches(strategy: Strategy, attempt: Attempt) -> bool:
 
 
 def compared(strategy: Strategy, candidate: Candidate) -> bool:
-    """Whether all sides that a strategy compares made attempts at a candidate; true where it compares none."""
+    """Whether all sides that a strategy compares attempted a candidate; true where it compares none."""
     return not isinstance(strategy, Comparing) or strategy.compared(candidate)
 
 

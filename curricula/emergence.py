@@ -194,7 +194,8 @@ def annecs(
     (``Domain.identity``). It counts where nobody solved it in the round that set it, and somebody did in a
     later one or when it was revisited. The second number is of those that anybody was given again: of the
     others nothing is known, so the first is a lower bound, and rises with replays and
-    ``evaluation.revisits``. ``log`` is of ``culture.connect``; ``attempts`` and ``revisits`` are those of a round that it does not have yet.
+    ``evaluation.revisits``. ``log`` is of ``culture.connect``; ``attempts`` and ``revisits`` are those of a
+    round that it does not have yet.
     """
     tried = [a for a in attempts if a.domain == domain and counted(a)]
     again = [(a.problem_id, a.correct) for a in tried if a.replay]
