@@ -336,6 +336,11 @@ class RunConfig(BaseModel):
                     f"{self.engine.answer_tokens}; write {advice}, or evaluation.cells for fewer of them"
                 )
         problems += _writing_faults(self)
+        if self.reading.folder is not None and "reading" not in [*self.domains, *self.evaluation.transfer]:
+            problems.append(
+                "reading.folder: expected the domain reading, which asks about it, got "
+                f"{listed(self.domains)}; add reading under domains, or take the folder out"
+            )
         if len(set(self.domains)) < len(self.domains):
             problems.append(f"domains: expected each once, got {', '.join(self.domains)}")
         elsewhere = self.evaluation.transfer

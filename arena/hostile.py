@@ -146,7 +146,8 @@ class _Note:
                 if judged.solution is None or judged.spec is None:
                     continue
                 spec = judged.spec
-            if (domain.name, spec) not in state.seen and (domain.name, spec) not in state.held_out:
+            place = (domain.name, domain.identity(spec))
+            if place not in state.seen and place not in state.held_out:
                 return spec
         # rather one that is known than a draft, which nobody can be posed
         return known[0] if domain.is_draft(spec) and known else spec

@@ -163,7 +163,7 @@ def _held_out(play: Play, domain: str, answers: Sequence[Evaluated]) -> Found:
 
 def _history(play: Play, domain: str, log: duckdb.DuckDBPyConnection) -> Found:
     """What takes the problems of all rounds to tell."""
-    solved, again = emergence.annecs(log, domain)
+    solved, again = emergence.annecs(log, domain, play.rows.attempts, play.rows.revisits)
     yield "annecs", Mean(float(solved), None, None, again)
     earlier = [json.loads(f) for (f,) in log.execute(_FEATURES, [domain]).fetchall()]
     new = [p.features for p in play.rows.problems if p.domain == domain and p.status == "admitted"]

@@ -13,6 +13,8 @@ class Judged:
     """A proposal after judgement: a spec with its solution, or the reason why it is no problem."""
 
     spec: str | None
+    identity: str | None
+    """See ``Domain.identity``; None where there is no solution."""
     solution: Solution | None
     features: dict[str, float]
     difficulty: float | None
@@ -41,6 +43,6 @@ def judge(domain: Domain, texts: Sequence[str], sandbox: Executor) -> list[Judge
 def _judged(domain: Domain, spec: str | Rejected, found: Solution | Rejected) -> Judged:
     if isinstance(spec, Rejected) or isinstance(found, Rejected):
         rejected = found if isinstance(found, Rejected) else None
-        return Judged(spec if isinstance(spec, str) else None, None, {}, None, rejected)
+        return Judged(spec if isinstance(spec, str) else None, None, None, {}, None, rejected)
     features = domain.features(spec, found)
-    return Judged(spec, found, features, domain.difficulty(features), None)
+    return Judged(spec, domain.identity(spec), found, features, domain.difficulty(features), None)

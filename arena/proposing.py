@@ -47,10 +47,12 @@ def propose(play: Play, requests: Sequence[Request], posed: Sequence[Posed] = ()
     admitted: list[Known] = []
     new: list[Problem] = []
     for index, draft in enumerate(drafts):
-        problem = _problem(play, index, draft, judged[index], taken)
+        found = judged[index]
+        problem = _problem(play, index, draft, found, taken)
         play.rows.problems.append(problem)
-        if problem.answer_key is not None and problem.spec is not None:
-            taken.add((problem.domain, problem.spec))
+        if problem.answer_key is not None and isinstance(found, Judged) and found.identity is not None:
+            play.identities[problem.problem_id] = found.identity
+            taken.add((problem.domain, found.identity))
         if problem.status == "admitted":
             new.append(problem)
             known = Known.of(problem, play.state.domains[problem.domain], play.config)
@@ -108,7 +110,7 @@ def _problem(
     request, completion = draft.request, draft.completion
     domain = play.state.domains[request.domain]
     reason, failure = _rejection(play, draft, judged, taken)
-    found = judged if isinstance(judged, Judged) else Judged(None, None, {}, None, None)
+    found = judged if isinstance(judged, Judged) else Judged(None, None, None, {}, None, None)
     solution = found.solution
     valid = solution is not None and completion.finish == "stop"
     return Problem(
@@ -151,11 +153,11 @@ def _rejection(
         return "error:verifier", "infrastructure"
     if completion.finish == "length":
         return "invalid:unfinished", "proposer"
-    if judged.solution is None or judged.spec is None:
+    if judged.solution is None or judged.spec is None or judged.identity is None:
         why = judged.rejected.reason if judged.rejected is not None else "unknown"
         # which worlds a domain keeps for its anchors no proposer can know
         return ("anchor", None) if why == "held_out" else (f"invalid:{why}", "proposer")
-    place = (draft.request.domain, judged.spec)
+    place = (draft.request.domain, judged.identity)
     if place in play.state.held_out:
         return "anchor", None
     if place in taken:

@@ -86,6 +86,8 @@ class Play:
         self.trained_tokens = 0
         self.spent: dict[str, Spent] = {}
         """What the completions of each policy cost."""
+        self.identities: dict[str, str] = {}
+        """What makes each valid proposal a problem of its own, by problem: ``Domain.identity``."""
         self.seconds = dict.fromkeys(PHASES, 0.0)
         self.shelved: writing.Outcome | None = None
         self.read_of: list[str] = []
@@ -127,9 +129,8 @@ class Play:
     def settle(self) -> None:
         """Move the state on; called when the rows are committed."""
         state = self.state
-        for problem in self.rows.problems:
-            if problem.answer_key is not None and problem.spec is not None:
-                state.seen.add((problem.domain, problem.spec))
+        domains = {p.problem_id: p.domain for p in self.rows.problems}
+        state.seen |= {(domains[problem_id], identity) for problem_id, identity in self.identities.items()}
         state.population = state.population.next()
         for policy in self.rows.policies:
             # those that it began with were taken up before the first round
@@ -231,6 +232,9 @@ class Play:
         difficulties = [p.difficulty for p in admitted if p.difficulty is not None]
         library = self.shelved
         state = {**self.state.save(), "baselines": self.baselines, "ratings": self.ratings}
+        specs = {p.problem_id: p.spec for p in valid}
+        if told := {i: identity for i, identity in self.identities.items() if identity != specs[i]}:
+            state["identities"] = told
         if library is not None:
             state = {**state, "library": library.state, "library_size": library.size}
         return Round(

@@ -75,7 +75,7 @@ class State:
     anchors: dict[str, list[Anchor]]
     strategy: Strategy
     held_out: set[tuple[str, str]] = field(default_factory=set)
-    """Domain and spec of every anchor, the far cells' too: none of them becomes a problem."""
+    """Domain and identity of every anchor, the far cells' too: none of them becomes a problem."""
     held_out_texts: HeldOut = field(default_factory=lambda: HeldOut({}, 0))
     """The same problems as they could be written down; no free text may hold one."""
     round: int = -1
@@ -91,7 +91,7 @@ class State:
     known: dict[str, Known] = field(default_factory=dict)
     """Every admitted problem, by id."""
     seen: set[tuple[str, str]] = field(default_factory=set)
-    """Domain and spec of every valid proposal so far: novelty has memory."""
+    """Domain and identity of every valid proposal so far: novelty has memory."""
     baselines: dict[str, float] = field(default_factory=dict)
     """Moving averages of rewards by policy, domain and role, where the objective keeps one."""
     answers: dict[str, list[Evaluated]] = field(default_factory=dict)
@@ -119,7 +119,9 @@ class State:
             anchors={name: _core(d, config.evaluation) for name, d in evaluated.items()},
             strategy=make_strategy(config.curriculum, config.domains),
             held_out={
-                (name, a.spec) for name, d in domains.items() for a in d.anchors(config.evaluation.per_cell)
+                (name, d.identity(a.spec))
+                for name, d in domains.items()
+                for a in d.anchors(config.evaluation.per_cell)
             },
             # without decisions there is no free text to look at
             held_out_texts=HeldOut(
@@ -151,9 +153,13 @@ class State:
             state.next_version[policy.policy] = policy.version + 1
             if policy.accepted:
                 state.take_up(policy)
+        identities = _identities(lake)
         for problem in lake.records(Problem, "answer_key IS NOT NULL"):
             assert problem.spec is not None
-            state.seen.add((problem.domain, problem.spec))
+            identity = identities.get(problem.problem_id)
+            if identity is None:
+                identity = state.domains[problem.domain].identity(problem.spec)
+            state.seen.add((problem.domain, identity))
             if problem.status == "admitted":
                 known = Known.of(problem, state.domains[problem.domain], config)
                 state.known[known.problem_id] = known
@@ -265,6 +271,14 @@ def kept_versions(accepted: Sequence[int], keep_every: int) -> list[int]:
     and the latest two."""
     latest = max(accepted, default=0)
     return [n for n in accepted if n % keep_every == 0 or n >= latest - 1]
+
+
+def _identities(lake: Lake) -> dict[str, str]:
+    """Identities that rounds noted, by problem: those that are not the spec, dear to find out again. Rounds
+    of before Ludus knew of identities noted none."""
+    rows = lake.table("SELECT json_extract(state, '$.identities') AS told FROM rounds").to_pylist()
+    noted = [cast("dict[str, str]", _parsed(row["told"])) for row in rows if row["told"] is not None]
+    return {problem_id: identity for told in noted for problem_id, identity in told.items()}
 
 
 def _parsed(value: object) -> Json:

@@ -16,7 +16,16 @@ from typing import Any, ClassVar, cast
 import numpy as np
 
 from culture.records import Attempt, Json, Problem
-from curricula.base import Candidate, Floats, Request, Strategy, check_state, register, strategy_class
+from curricula.base import (
+    Candidate,
+    Floats,
+    Request,
+    Strategy,
+    check_state,
+    compared,
+    register,
+    strategy_class,
+)
 from curricula.buffer import Buffer, by_domain
 from curricula.config import CurriculumConfig
 from curricula.frontier import SuccessCurve
@@ -134,6 +143,10 @@ class Bandit:
     def pay(self, candidates: Sequence[Candidate]) -> Floats:
         """The payment by the round's strategy, (n,)."""
         return self._current.pay(candidates)
+
+    def compared(self, candidate: Candidate) -> bool:
+        """What the round's strategy says."""
+        return compared(self._current, candidate)
 
     def frontier(self, domain: str) -> float | None:
         """The frontier as the round's strategy places it; None where it has none."""

@@ -93,7 +93,7 @@ class Strategy(Protocol):
 
     It may have three things more: ``frontier(domain)``, a difficulty or None, which becomes a measure;
     ``least_attempts``, the attempts at a problem that it needs to judge it; and what
-    :class:`Withholding` says.
+    :class:`Withholding` and :class:`Comparing` say.
     """
 
     name: ClassVar[str]
@@ -108,7 +108,8 @@ class Strategy(Protocol):
         """
 
     def score(self, candidates: Sequence[Candidate]) -> Floats:
-        """Priority, shape (n,), higher first; NaN where unknown, which needs fewer than 2 attempts.
+        """Priority, shape (n,), higher first; NaN where unknown, which needs fewer than 2 attempts, or
+        attempts that are not :func:`compared`.
 
         It decides replay and eviction; the arena admits whatever is valid and new.
         """
@@ -136,6 +137,14 @@ class Withholding(Protocol):
 
     def teaches(self, attempt: Attempt) -> bool:
         """Whether solvers may be trained on an attempt: a function of the attempt alone."""
+
+
+@runtime_checkable
+class Comparing(Protocol):
+    """A strategy to which attempts of one side say nothing, however many there are."""
+
+    def compared(self, candidate: Candidate) -> bool:
+        """Whether a candidate's attempts are on every side that the strategy compares."""
 
 
 class StrategyClass(Protocol):
@@ -173,6 +182,11 @@ def strategy_class(name: str) -> StrategyClass:
 def teaches(strategy: Strategy, attempt: Attempt) -> bool:
     """Whether solvers may be trained on an attempt: they may, unless the strategy withholds it."""
     return not isinstance(strategy, Withholding) or strategy.teaches(attempt)
+
+
+def compared(strategy: Strategy, candidate: Candidate) -> bool:
+    """Whether all sides that a strategy compares attempted a candidate; true where it compares none."""
+    return not isinstance(strategy, Comparing) or strategy.compared(candidate)
 
 
 def counted(attempt: Attempt) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 
 from culture.records import Attempt, Json, Problem
 from culture.seeds import generator
-from curricula.base import Candidate, Fresh, Mutate, Replay, Request, Strategy, tally
+from curricula.base import Candidate, Fresh, Mutate, Replay, Request, Strategy, compared, tally
 from curricula.simulate import Simulation, wandering
 
 
@@ -85,7 +85,9 @@ def check_requests(requests: object, n: int, known: Known, where: str) -> list[R
     return requests
 
 
-def check_values(values: object, candidates: Sequence[Candidate], what: str, where: str) -> None:
+def check_values(
+    strategy: Strategy, values: object, candidates: Sequence[Candidate], what: str, where: str
+) -> None:
     """Scores or payments of one call: shape, type, and where they may be NaN."""
     if not isinstance(values, np.ndarray):
         raise Nonconformance(f"{where}: expected an array from {what}, got {type(values).__name__}")
@@ -96,7 +98,7 @@ def check_values(values: object, candidates: Sequence[Candidate], what: str, whe
     _require(not np.isinf(values).any(), where, f"expected finite numbers or NaN from {what}, got infinity")
     for c, value in zip(candidates, values, strict=True):
         _require(
-            not (c.tried >= 2 and math.isnan(value)), where,
+            not (c.tried >= 2 and compared(strategy, c) and math.isnan(value)), where,
             f"expected a number from {what} after {c.tried} attempts on {c.problem_id!r}, got NaN",
         )  # fmt: skip
 
@@ -107,9 +109,9 @@ def _check_judgements(
     before = _snapshot(strategy, where)
     order = rng.permutation(len(candidates))
     for what, judge in (("score", strategy.score), ("pay", strategy.pay)):
-        check_values(judge([]), [], what, where)
+        check_values(strategy, judge([]), [], what, where)
         values = judge(candidates)
-        check_values(values, candidates, what, where)
+        check_values(strategy, values, candidates, what, where)
         moved = judge([candidates[i] for i in order])
         _require(
             np.array_equal(moved, values[order], equal_nan=True), where,
@@ -137,10 +139,10 @@ def check_strategy(
     """Drive strategies from ``factory`` through ``rounds`` of ``n`` requests.
 
     ``factory`` makes a new strategy for ``domains`` each time it is called. Raises
-    :class:`Nonconformance` for: wrong types or shapes; NaN where two attempts are known; requests for
-    problems that were never observed; judgements that depend on order or change state; behaviour that
-    differs between two strategies told the same, or between one and its copy through JSON; a state
-    that later calls change.
+    :class:`Nonconformance` for: wrong types or shapes; NaN where two attempts are known, and some of each
+    side that is compared; requests for problems that were never observed; judgements that depend on order
+    or change state; behaviour that differs between two strategies told the same, or between one and its
+    copy through JSON; a state that later calls change.
     """
     names = sorted(domains)
     strategy, twin = factory(), factory()

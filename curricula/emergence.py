@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import spatial, stats
 
-from curricula.base import Floats
+from culture.records import Attempt, Revisit
+from curricula.base import Floats, counted
 from curricula.irt import LEVEL
 
 ZONE = (0.2, 0.8)
@@ -181,30 +182,47 @@ def retained(answers: Iterable[tuple[int, int, str, bool]]) -> Floats:
     return matrix
 
 
-def annecs(log: duckdb.DuckDBPyConnection, domain: str) -> tuple[int, int]:
+def annecs(
+    log: duckdb.DuckDBPyConnection,
+    domain: str,
+    attempts: Sequence[Attempt] = (),
+    revisits: Sequence[Revisit] = (),
+) -> tuple[int, int]:
     """The accumulated number of novel problems that were beyond the solvers and later solved.
 
-    After Wang et al. 2020 (Enhanced POET, arXiv 2003.08536, section 4). A problem is new by its spec. It
-    counts where nobody solved it in the round that set it, and somebody did in a later one or when it was
-    revisited. The second number is of those that anybody was given again: of the others nothing is known,
-    so the first is a lower bound, and rises with replays and ``evaluation.revisits``. ``log`` is of
-    ``culture.connect``.
+    After Wang et al. 2020 (Enhanced POET, arXiv 2003.08536, section 4). A problem is new by its identity
+    (``Domain.identity``). It counts where nobody solved it in the round that set it, and somebody did in a
+    later one or when it was revisited. The second number is of those that anybody was given again: of the
+    others nothing is known, so the first is a lower bound, and rises with replays and
+    ``evaluation.revisits``. ``log`` is of ``culture.connect``; ``attempts`` and ``revisits`` are those of a
+    round that it does not have yet.
     """
+    tried = [a for a in attempts if a.domain == domain and counted(a)]
+    again = [(a.problem_id, a.correct) for a in tried if a.replay]
+    again += [(r.problem_id, r.correct) for r in revisits if r.domain == domain]
+    first = [a for a in tried if not a.replay]
     row = log.execute(
         """
         WITH beyond AS (
             SELECT problem_id FROM attempts
             WHERE domain = $domain AND NOT replay AND verdict <> 'error'
             GROUP BY problem_id HAVING NOT bool_or(correct)
+            UNION ALL SELECT unnest($beyond::VARCHAR[])
         ), again AS (
             SELECT problem_id, correct FROM attempts WHERE replay AND verdict <> 'error'
             UNION ALL SELECT problem_id, correct FROM revisits
+            UNION ALL SELECT unnest($again::VARCHAR[]), unnest($correct::BOOLEAN[])
         ), later AS (
             SELECT problem_id, bool_or(correct) AS solved FROM again GROUP BY problem_id
         )
         SELECT count(*) FILTER (solved), count(*) FROM beyond JOIN later USING (problem_id)
         """,
-        {"domain": domain},
+        {
+            "domain": domain,
+            "beyond": sorted({a.problem_id for a in first} - {a.problem_id for a in first if a.correct}),
+            "again": [problem_id for problem_id, _ in again],
+            "correct": [correct for _, correct in again],
+        },
     ).fetchone()
     assert row is not None
     return int(row[0]), int(row[1])

@@ -16,7 +16,7 @@ from culture.records import Arm
 from curricula.base import Candidate, Floats, register
 from curricula.config import CurriculumConfig
 from curricula.kernels import gap
-from curricula.selecting import Remembering, counts
+from curricula.selecting import Remembering
 
 
 def _share(candidate: Candidate, arm: Arm) -> float:
@@ -36,9 +36,12 @@ class HintRegret(Remembering):
     def score(self, candidates: Sequence[Candidate]) -> Floats:
         """Share solved in the arm ``library`` less that in the arm ``none`` (n,), from 0 to 1.
 
-        0 where one of the arms has no attempt, NaN with fewer than 2 attempts in all. Needs to know who
-        made them.
+        NaN where one of the arms has no attempt. Needs to know who made them.
         """
         with_it = np.array([_share(c, "library") for c in candidates], dtype=np.float64)
         without = np.array([_share(c, "none") for c in candidates], dtype=np.float64)
-        return np.where(counts(candidates)[1] < 2, np.nan, gap(with_it, without))
+        return gap(with_it, without)
+
+    def compared(self, candidate: Candidate) -> bool:
+        """Whether both arms have attempts."""
+        return {"library", "none"} <= {g.arm for g in candidate.groups}

@@ -101,9 +101,9 @@ def change(fast: Floats, slow: Floats, theta: float) -> Floats:
 def gap(best: Floats, mean: Floats) -> Floats:
     """max(0, best - mean): the regret between two of a population, or one population's best and mean.
 
-    PAIRED, Dennis et al. 2020 (arXiv 2012.02096). 0 where either is NaN: nothing tells that there is any.
+    PAIRED, Dennis et al. 2020 (arXiv 2012.02096). NaN where either is: nothing was compared.
     """
-    return np.maximum(np.nan_to_num(best - mean, nan=0.0), 0.0)
+    return np.maximum(best - mean, 0.0)
 
 
 def information(discrimination: float, p: Floats) -> Floats:

@@ -8,7 +8,16 @@ from typing import Any, ClassVar, cast
 import numpy as np
 
 from culture.records import Attempt, Json, Problem
-from curricula.base import Candidate, Floats, Request, Strategy, check_state, strategy_class, teaches
+from curricula.base import (
+    Candidate,
+    Floats,
+    Request,
+    Strategy,
+    check_state,
+    compared,
+    strategy_class,
+    teaches,
+)
 from curricula.buffer import by_domain
 from curricula.config import CurriculumConfig
 from curricula.sampler import apportion
@@ -90,6 +99,10 @@ class Mixture:
     def teaches(self, attempt: Attempt) -> bool:
         """Whether solvers may be trained on an attempt, by its domain's strategy."""
         return teaches(self._parts[attempt.domain], attempt)
+
+    def compared(self, candidate: Candidate) -> bool:
+        """What the strategy of the candidate's domain says."""
+        return compared(self._parts[candidate.domain], candidate)
 
     def state_dict(self) -> Json:
         """See :class:`curricula.base.Strategy`."""

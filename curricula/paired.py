@@ -14,7 +14,7 @@ import numpy as np
 from curricula.base import Candidate, Floats, register
 from curricula.config import CurriculumConfig
 from curricula.kernels import gap
-from curricula.selecting import Remembering, counts
+from curricula.selecting import Remembering
 
 
 @register
@@ -29,7 +29,7 @@ class Paired(Remembering):
         self._protagonist = config.paired.protagonist
 
     def score(self, candidates: Sequence[Candidate]) -> Floats:
-        """Regret (n,), from 0 to 1; 0 where one of the two made no attempt, NaN with fewer than 2 in all.
+        """Regret (n,), from 0 to 1; NaN where one of the two made no attempt.
 
         Needs to know who made the candidates' attempts.
         """
@@ -40,4 +40,8 @@ class Paired(Remembering):
                 best[i] = float(any(g.solved for g in theirs))
             if ours := [g for g in c.groups if g.policy == self._protagonist]:
                 mean[i] = sum(g.solved for g in ours) / sum(g.tried for g in ours)
-        return np.where(counts(candidates)[1] < 2, np.nan, gap(best, mean))
+        return gap(best, mean)
+
+    def compared(self, candidate: Candidate) -> bool:
+        """Whether both policies made attempts."""
+        return {self._antagonist, self._protagonist} <= {g.policy for g in candidate.groups}

@@ -11,10 +11,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from curricula.base import Candidate, Floats, register
+from curricula.base import Candidate, Floats, Group, register
 from curricula.config import CurriculumConfig
 from curricula.kernels import gap
-from curricula.selecting import Remembering, counts
+from curricula.selecting import Remembering
 
 
 @register
@@ -30,17 +30,24 @@ class PopulationRegret(Remembering):
     def score(self, candidates: Sequence[Candidate]) -> Floats:
         """max - mean of the solvers' or policies' shares solved (n,), from 0 to below 1.
 
-        0 where one alone made attempts, NaN with fewer than 2 attempts. Needs to know who made them.
+        NaN where one alone made attempts. Needs to know who made them.
         """
         best = np.full(len(candidates), np.nan)
         mean = np.full(len(candidates), np.nan)
         for i, c in enumerate(candidates):
             totals: dict[str, list[int]] = {}
             for g in c.groups:
-                total = totals.setdefault(g.solver if self._by_solver else g.policy, [0, 0])
+                total = totals.setdefault(self._who(g), [0, 0])
                 total[0] += g.solved
                 total[1] += g.tried
-            if totals:
+            if len(totals) > 1:
                 means = [totals[name][0] / totals[name][1] for name in sorted(totals)]
                 best[i], mean[i] = max(means), sum(means) / len(means)
-        return np.where(counts(candidates)[1] < 2, np.nan, gap(best, mean))
+        return gap(best, mean)
+
+    def compared(self, candidate: Candidate) -> bool:
+        """Whether two or more made attempts."""
+        return len({self._who(g) for g in candidate.groups}) > 1
+
+    def _who(self, group: Group) -> str:
+        return group.solver if self._by_solver else group.policy

@@ -235,6 +235,15 @@ class AlpGmmConfig(Section):
     """Problems of earlier rounds, in each domain, among which the nearest is looked for; at least
     ``window``."""
 
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if self.most_gaussians >= self.window:
+            raise ValueError(
+                f"expected most_gaussians below window = {self.window}, since every Gaussian is fitted to "
+                f"problems of it, got {self.most_gaussians}; write {self.window // 2} or less"
+            )
+        return self
+
 
 class LearningProgressConfig(Section):
     """A fast and a slow average of success, by difficulty."""

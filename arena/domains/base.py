@@ -100,8 +100,9 @@ class Executor(Protocol):
 class Domain(ABC):
     """A kind of problem.
 
-    Specs are strings in a canonical form: two proposals are the same problem exactly when their specs
-    are equal. All methods are pure; randomness comes from the generator passed in.
+    Specs are strings in a canonical form. Two proposals are the same problem exactly when their identities
+    are equal, which in most domains are their specs. All methods are pure; randomness comes from the
+    generator passed in.
     """
 
     name: str
@@ -130,6 +131,11 @@ class Domain(ABC):
     """The forms that problems can be written in. A run in another one is refused before it starts."""
     core_cells: tuple[str, ...] = ()
     """Anchor cells within reach of a small model, easiest first; the other cells lie far beyond it."""
+
+    @property
+    def keyed(self) -> bool:
+        """Whether there are keys to be taught; else the objective ``answer_key`` trains nobody here."""
+        return self.one_step or type(self).readable_key is not Domain.readable_key
 
     def material(self) -> Sequence[str]:
         """Texts beside its code that its problems are made of."""
@@ -173,6 +179,13 @@ class Domain(ABC):
         what execution adds. A draft can be written and mutated, but not posed. A spec stays as it is; in
         most domains a draft is one already."""
         return list(drafts)
+
+    def identity(self, spec: str) -> str:
+        """What makes a spec that has a solution another problem than one that was posed before.
+
+        It is the spec, unless part of that may do nothing, as a number that two draws have in common.
+        Asking may cost as much as posing the problem."""
+        return spec
 
     @abstractmethod
     def program(self, spec: str) -> str:

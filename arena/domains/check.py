@@ -55,6 +55,7 @@ def check_domain(domain: Domain, sandbox: Executor | None = None, trials: int = 
     drafts += _check_mutation(domain, drafts)
     specs = _check_settling(domain, drafts, sandbox)
     solved = _check_solving(domain, specs, sandbox)
+    _check_identities(domain, [spec for spec, _ in solved])
     _check_briefs(domain, specs[0])
     _check_difficulty(domain, solved)
     _check_posing(domain, solved, sandbox)
@@ -298,6 +299,15 @@ def _check_trial(domain: Domain, spec: str, form: Form, where: str) -> None:
         _expect(domain.stop not in trial, f"no stop character in the trial at {where}", trial)
     turn = domain.turn(spec, "", [trial], form)
     _expect(turn.verdict != "malformed", f"the trial at {where} to be an action", turn)
+
+
+def _check_identities(domain: Domain, specs: list[str]) -> None:
+    for spec in specs:
+        identity, again = domain.identity(spec), domain.identity(spec)
+        _expect(isinstance(identity, str) and identity != "", f"an identity of {spec!r}", identity)
+        _expect(identity == again, f"identity to be a function of {spec!r}", again)
+    found = {domain.identity(spec) for spec in specs}
+    _expect(len(found) > 1, "samples that are not all one problem", sorted(found))
 
 
 def _check_culture(domain: Domain, solved: list[tuple[str, Solution]]) -> None:

@@ -124,7 +124,12 @@ def read(text: str) -> Item:
 
 def held_out(question: str) -> bool:
     """Whether a question is kept for the anchors, whatever its spaces and case."""
-    return derive(_SEED, "held_out", " ".join(question.lower().split())) % HELD_OUT == 0
+    return derive(_SEED, "held_out", _folded(question)) % HELD_OUT == 0
+
+
+def _folded(question: str) -> str:
+    """Without case and without what spaces there are."""
+    return " ".join(question.lower().split())
 
 
 @lru_cache(maxsize=8192)
@@ -239,6 +244,11 @@ class ReasoningGym(Domain):
                 raise Rejected("held_out", "expected a number after #, got the name of an anchor")
             return item.spec()
         raise first or Rejected("syntax", "expected a generator, got nothing")
+
+    def identity(self, spec: str) -> str:
+        """A hash of the question, as :func:`held_out` takes it: a generator has far fewer questions than
+        numbers, at its lowest levels a handful."""
+        return short_id("q", _folded(self._item(spec)[0]))
 
     def program(self, spec: str) -> str:
         raise TypeError(

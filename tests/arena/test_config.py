@@ -146,6 +146,51 @@ def test_a_curriculum_that_cannot_work_is_refused(
     assert message in line
 
 
+@pytest.mark.parametrize("section", ["robust_plr", "accel"])
+def test_a_strategy_that_trains_on_replays_alone_needs_some(tmp_path: Path, section: str) -> None:
+    none = ["fresh_share=1", "mutate_share=0"] if section == "accel" else []
+    sets = [f"curriculum.{section}.{s}" for s in [*none, "replay_share=0"]]
+    load("tiny", sets, RunConfig)  # read by no strategy
+    for used in (f"strategy={section}", f"by_domain={{transforms: {section}}}"):
+        (line,) = curriculum_faults(tmp_path, *sets, f"curriculum.{used}")
+        assert line.startswith(f"curriculum.{section}.replay_share: expected more than 0")
+        assert f"write curriculum.{section}.replay_share: 0.5" in line
+
+
+def test_a_run_without_keys_is_refused_where_keys_are_all_that_is_taught(tmp_path: Path) -> None:
+    games = "domains=['games:kuhn']"
+    (line,) = faults(tmp_path, games)
+    assert line.startswith("learner.solver.objective: expected one that learns from rewards")
+    assert line.endswith("got answer_key; write learner.solver.objective: rae")
+    load("tiny", [games, "learner.solver.objective=rae"], RunConfig)
+    load("tiny", ["domains=['games:kuhn', transforms]"], RunConfig)
+    load("tiny", ["domains=[craft]"], RunConfig)  # its pages tell keys
+    frozen = [f"policies.{name}.trained=false" for name in load("tiny", [], RunConfig).policies]
+    load("tiny", [games, *frozen], RunConfig)
+
+
+@pytest.mark.parametrize("strategy", ["hint_regret", "bandit"])
+def test_hints_that_nobody_reads_are_refused(tmp_path: Path, strategy: str) -> None:
+    sets = [f"curriculum.strategy={strategy}", "curriculum.bandit.strategies=[hint_regret, azr]"]
+    (line,) = curriculum_faults(tmp_path, *sets, "rollout.notes=0", "rollout.lookups=0")
+    assert line.startswith("rollout.notes: expected 1 or more, or rollout.lookups, since hint_regret")
+    load("tiny", [*sets, "rollout.notes=0", "rollout.lookups=1"], RunConfig)
+
+
+@pytest.mark.parametrize(("name", "key"), [("population_regret", "by=policy"), ("poet", "novelty=solvers")])
+def test_policies_that_are_compared_have_an_attempt_each(tmp_path: Path, name: str, key: str) -> None:
+    groups = [f"{{name: g{i}, roles: [solver, proposer], policy: p{i}, count: 1}}" for i in range(3)]
+    sets = [
+        f"population.groups=[{', '.join(groups)}]",
+        "policies={p0: {}, p1: {}, p2: {}}",
+        f"curriculum.strategy={name}",
+        f"curriculum.{name}.{key}",
+    ]
+    (line,) = curriculum_faults(tmp_path, *sets, "rollout.attempts=2")
+    assert line.startswith("rollout.attempts: expected 3 or more, one for each policy of solvers")
+    load(tmp_path / "empty.yaml", [*sets, "rollout.attempts=3"], RunConfig)
+
+
 @pytest.mark.parametrize("strategy", ["learnability", "azr", "bandit"])
 def test_strategies_that_estimate_need_several_attempts(tmp_path: Path, strategy: str) -> None:
     (line,) = curriculum_faults(tmp_path, f"curriculum.strategy={strategy}", "rollout.attempts=1")
@@ -160,6 +205,25 @@ def test_others_do_with_one(strategy: str) -> None:
 def test_measures_of_an_archive_are_features_of_every_shipped_domain() -> None:
     for domain in ("transforms", "arithmetic", "craft"):
         load("tiny", [f"domains=[{domain}]", "curriculum.strategy=map_elites"], RunConfig)
+
+
+@pytest.mark.parametrize(
+    "sets",
+    [
+        ["curriculum.strategy=bandit"],
+        ["curriculum.by_domain={transforms: bandit}"],
+        ["curriculum.strategy=ladder", "curriculum.by_domain={transforms: map_elites}"],
+    ],
+)
+def test_measures_of_an_archive_are_checked_wherever_it_is_named(tmp_path: Path, sets: list[str]) -> None:
+    more = ["curriculum.bandit.strategies=[map_elites, azr]", "curriculum.map_elites.measures={depth: 3}"]
+    (line,) = curriculum_faults(tmp_path, *sets, *more)
+    assert line.startswith("curriculum.map_elites.measures: expected features of transforms")
+
+
+def test_a_folder_that_no_domain_asks_about_is_refused(tmp_path: Path) -> None:
+    (line,) = faults(tmp_path, f"reading.folder={tmp_path}")
+    assert line.startswith("reading.folder: expected the domain reading")
 
 
 def test_presets_ask_alike_whatever_the_strategy() -> None:

@@ -13,7 +13,7 @@ from arena.config import RunConfig
 from arena.faults import ConfigError
 from arena.settings import load
 from culture import connect
-from curricula import ability
+from curricula import ability, emergence
 from curricula.calibration import calibrate
 from tests.arena.consistency import check_log
 from tests.arena.scripted import play
@@ -84,6 +84,12 @@ def test_where_problems_of_every_evaluated_round_are_revisited(log: duckdb.DuckD
         "SELECT count(*) FROM revisits r LEFT JOIN problems p USING (problem_id) "
         "WHERE p.round IS DISTINCT FROM r.posed OR p.status <> 'admitted' OR p.domain <> r.domain",
     ) == [(0,)]
+
+
+def test_what_was_solved_later_is_what_the_whole_log_says(log: duckdb.DuckDBPyConnection) -> None:
+    stored = ask(log, "SELECT value, n FROM measures WHERE name = 'annecs' AND round = 3")
+    assert stored == [emergence.annecs(log, "transforms")]
+    assert stored[0][1] > 0
 
 
 def test_what_is_retained_is_the_share_of_revisits(log: duckdb.DuckDBPyConnection) -> None:

@@ -19,6 +19,8 @@ VARIANTS = {
     "population_regret, policies": ("population_regret", {"population_regret": {"by": "policy"}}),
     "poet, solvers": ("poet", {"poet": {"novelty": "solvers", "population": 12, "admitted": 4}}),
     "alp_gmm, small window": ("alp_gmm", {"alp_gmm": {"window": 20, "memory": 30}}),
+    "bandit of regrets": ("bandit", {"bandit": {"strategies": ["hint_regret", "population_regret"]}}),
+    "mixture of regrets": ("hint_regret", {"by_domain": {"b": "population_regret"}}),
     "bandit of many": (
         "bandit",
         {"bandit": {"strategies": ["azr", "irt_targeted", "ladder", "poet", "plr"]}},

@@ -69,6 +69,7 @@ def test_every_field_is_documented(model: type[BaseModel]):
         ({"poet": {"low": 0.9, "high": 0.1}}, "expected low < high, got low = 0.9 and high = 0.1"),
         ({"r_zero": {"low": 0.5, "high": 0.5}}, "expected low < high"),
         ({"map_elites": {"measures": {}}}, "at least 1 item"),
+        ({"alp_gmm": {"window": 10, "most_gaussians": 10}}, "most_gaussians below window = 10,.* write 5"),
         ({"azr": {"variant": "blog"}}, "'paper' or 'code'"),
     ],
 )

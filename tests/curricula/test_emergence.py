@@ -146,3 +146,25 @@ def test_annecs_counts_what_was_beyond_and_was_solved_later(tmp_path: Path):
     with connect(write_log(tmp_path / "run", rows)) as log:
         assert emergence.annecs(log, "sums") == (2, 3)
         assert emergence.annecs(log, "other") == (0, 0)
+
+
+def test_annecs_counts_a_round_that_is_not_committed_as_it_will_when_it_is(tmp_path: Path):
+    empty = {"attempts": 0, "revisits": 0}
+    rows: list[RoundRows] = [rows_of(at, **empty) for at in range(2)]
+    rows[0].attempts = [tried(n, name, 0, False) for n, name in enumerate(["replayed", "revisited", "not"])]
+    rows[1].attempts = [
+        tried(3, "replayed", 1, True, replay=True),
+        tried(4, "not", 1, True, replay=True, verdict="error"),
+        tried(5, "new", 1, False),
+        tried(6, "easy", 1, False), tried(7, "easy", 1, True),
+    ]  # fmt: skip
+    answer = example(Revisit, 1, 0)
+    rows[1].revisits = [
+        replace(answer, problem_id=name, domain="sums", correct=name == "revisited")
+        for name in ("revisited", "new", "easy")
+    ]
+    with connect(write_log(tmp_path / "before", rows[:1])) as log:
+        early = emergence.annecs(log, "sums", rows[1].attempts, rows[1].revisits)
+        assert emergence.annecs(log, "other", rows[1].attempts, rows[1].revisits) == (0, 0)
+    with connect(write_log(tmp_path / "after", rows)) as log:
+        assert emergence.annecs(log, "sums") == early == (2, 3)

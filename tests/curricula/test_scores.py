@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from curricula import tally
+from culture.seeds import generator
+from curricula import Mutate, Replay, tally
 from curricula.simulate import attempt, problem
 from tests.curricula.strategies import by, made, solved
 
@@ -88,7 +89,7 @@ def test_paired_is_the_antagonist_s_best_less_the_protagonist_s_mean():
         by(("old", "o1", "none", 1, 2), ("other", "x", "none", 0, 2)),
         by(("new", "n1", "none", 0, 1)),
     ]  # fmt: skip
-    np.testing.assert_equal(strategy.score(candidates), [0.75, 0, 0.5, 0, 0, np.nan])
+    np.testing.assert_equal(strategy.score(candidates), [0.75, 0, 0.5, np.nan, np.nan, np.nan])
 
 
 def test_population_regret_is_the_best_mean_less_the_mean():
@@ -102,7 +103,7 @@ def test_population_regret_is_the_best_mean_less_the_mean():
     by_policy = made("population_regret", population_regret={"by": "policy"})
     assert by_policy.score([candidate]).tolist() == [1 - (1 / 4 + 1) / 2]
     alone = by(("p", "s1", "none", 1, 4))
-    assert made("population_regret").score([alone, solved(0, 0)])[0] == 0
+    assert np.isnan(made("population_regret").score([alone, solved(0, 0)])).all()
 
 
 def test_hint_regret_compares_the_arms_library_and_none():
@@ -116,7 +117,29 @@ def test_hint_regret_compares_the_arms_library_and_none():
         by(("p", "s", "library", 2, 2), ("p", "s", "shuffled", 0, 2)),
         by(("p", "s", "library", 1, 1)),
     ]  # fmt: skip
-    np.testing.assert_allclose(strategy.score(candidates), [0.8 - 0.25, 0, 0, np.nan])
+    np.testing.assert_allclose(strategy.score(candidates), [0.8 - 0.25, 0, np.nan, np.nan])
+
+
+def test_what_one_side_alone_attempted_keeps_the_worth_that_is_known():
+    strategy = made("hint_regret")
+
+    def tries(problem_id, round, **arms):
+        made_by = [(arm, correct) for arm, outcomes in arms.items() for correct in outcomes]
+        return [
+            attempt(problem_id, "a", round, i, correct, arm=arm) for i, (arm, correct) in enumerate(made_by)
+        ]
+
+    problems = [problem(p, "a", 0, 3.0) for p in ("told", "half")]
+    first = tries("told", 0, library=[True, True], none=[False, False])
+    strategy.observe(problems, [*first, *tries("half", 0, none=[False, False])])
+    assert strategy.state_dict()["domains"]["a"]["worths"] == {"told": 1.0}
+    strategy.observe([], tries("told", 1, none=[True, True]))
+    assert strategy.state_dict()["domains"]["a"]["worths"] == {"told": 1.0}
+    # what nobody knows the worth of is asked for all the same, and comes last by rank
+    requests = strategy.request(200, generator(0, "known"))
+    assert {r.problem_id for r in requests if isinstance(r, Replay)} == {"told", "half"}
+    parents = [r.parent_id for r in requests if isinstance(r, Mutate)]
+    assert parents.count("told") > parents.count("half") > 0
 
 
 def test_max_mc_remembers_what_was_solved_once():

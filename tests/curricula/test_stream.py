@@ -61,7 +61,7 @@ def test_any_stream_keeps_the_contract_and_a_copy_continues_identically(name, ro
             copy.observe(problems, tries)
         strategy.observe(problems, tries)
         candidates = tally(everything, tries)
-        check_values(strategy.score(candidates), candidates, "score", f"round {index}")
-        check_values(strategy.pay(candidates), candidates, "pay", f"round {index}")
+        check_values(strategy, strategy.score(candidates), candidates, "score", f"round {index}")
+        check_values(strategy, strategy.pay(candidates), candidates, "pay", f"round {index}")
         if copy is not None:
             assert copy.state_dict() == strategy.state_dict()

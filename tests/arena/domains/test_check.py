@@ -158,6 +158,11 @@ class Cramped(Craft):
         return 3
 
 
+class OneProblem(Transforms):
+    def identity(self, spec: str) -> str:
+        return "a problem"
+
+
 class LooseReason(Transforms):
     def parse(self, text: str) -> str:
         try:
@@ -188,6 +193,7 @@ class LooseReason(Transforms):
         (LongLesson, "no longer than its example"),
         (DeafBrief, "brief for a variation to differ"),
         (LooseReason, "expected a reason of one word"),
+        (OneProblem, "expected samples that are not all one problem"),
         (FalseKey, "expected the key of .* to be correct"),
         (Clairvoyant, "expected nothing to tell of an empty action"),
         (Brittle, "expected a turn, got UnicodeEncodeError"),

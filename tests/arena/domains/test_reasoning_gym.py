@@ -174,6 +174,16 @@ def test_a_proposal_of_an_anchors_question_is_set_aside(sandbox: Executor) -> No
     assert found.reason == "held_out"
 
 
+def test_items_with_one_question_are_one_problem() -> None:
+    coins = ReasoningGym("coin_flip")
+    level = read("coin_flip #0").levels
+    items = [Item("coin_flip", level, n) for n in range(1, 61)]
+    valid = [item for item in items if not isinstance(made(item, ADMISSION_SECONDS), Rejected)]
+    questions = {made(item, ADMISSION_SECONDS)[0] for item in valid}  # type: ignore[index]
+    identities = {coins.identity(item.spec()) for item in valid}
+    assert len(identities) == len(questions) < len(valid) // 3
+
+
 def test_seeds_have_nothing_in_common() -> None:
     seeds = {
         Item("chain_sum", (("num_terms", 0), ("num_digits", level)), number, split).seed()  # type: ignore[arg-type]
