@@ -197,14 +197,6 @@ class Games(Domain):
             )
         return match.spec
 
-    def identity(self, spec: str) -> str:
-        """The match with what its seed comes to in the place of the seed: an opening's board, or what is
-        dealt. Matches with somebody scripted differ by their seeds, since those also draw the moves."""
-        match = read_spec(spec)
-        if match.against in "re":
-            return spec
-        return f"{spec.removesuffix(str(match.seed))}{_drawn(match)}"
-
     def program(self, spec: str) -> str:
         raise TypeError("expected a one-step domain, got games: they are played")
 
@@ -390,20 +382,6 @@ _OPENINGS: Final = 20261127
 def _seed_of(match: Match) -> str:
     """Cards of an anchor are not those of the problem of the same number."""
     return f"{'anchor ' if match.against in 're' else ''}{match.seed}"
-
-
-def _drawn(match: Match) -> str:
-    """What the seed of a match against a policy decides: the board, or what both hold, in every hand."""
-    if match.game == "tictactoe":
-        return position(match.game, match.size, "", _opening(match)).board(match.solver)
-    # whoever bets in a hand, the next one has the cards that it has
-    hands = match.size if match.game == "kuhn" else 1
-    dealt = [position(match.game, match.size, _seed_of(match), ["x"] * 2 * n) for n in range(hands)]
-    if match.game == "kuhn":
-        return " ".join(at.card(0) + at.card(1) for at in dealt)
-    return " ".join(
-        f"{n}{letter}{worth}" for player in (0, 1) for letter, n, worth in dealt[0].piles(player)
-    )
 
 
 def _played(match: Match, moves: Sequence[str]) -> Position:

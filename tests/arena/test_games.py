@@ -14,7 +14,6 @@ from agents.learning.batches import read_parquet
 from analysis.matches import match_lines
 from arena.domains import make_domain
 from arena.rating import rate
-from arena.run import Run
 from arena.state import kept_versions
 from culture import connect
 from culture.records import Match
@@ -75,30 +74,6 @@ def test_the_log_is_consistent(run: Path) -> None:
     check_log(run)
     assert ask(run, "SELECT count(*) FROM events WHERE source = 'infrastructure'") == [(0,)]
     assert ask(run, "SELECT DISTINCT reason FROM problems WHERE text SIMILAR TO '..r.*'") == [("anchor",)]
-
-
-def test_a_match_is_set_once_whatever_its_number(run: Path) -> None:
-    domain = make_domain("games")
-    rows = ask(run, "SELECT spec, status, reason FROM problems WHERE answer_key IS NOT NULL")
-    admitted = [domain.identity(spec) for spec, status, _ in rows if status == "admitted"]
-    assert len(set(admitted)) == len(admitted)
-    again = [spec for spec, _, reason in rows if reason == "duplicate"]
-    fresh = [spec for spec, status, _ in rows if status == "admitted"]
-    assert set(again) - set(fresh), "expected proposals that differ from a known one by their number alone"
-    resumed = Run.open(run)
-    resumed.close()
-    assert resumed.state.seen == {("games", domain.identity(spec)) for spec, *_ in rows}
-    noted = ask(run, "SELECT sum(len(json_keys(state, '$.identities'))) FROM rounds")
-    assert noted == [(len(rows),)]
-
-
-def test_a_run_that_noted_no_identities_is_gone_on_with(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    noted = Run.open(run)
-    noted.close()
-    monkeypatch.setattr("arena.state._identities", lambda lake: {})
-    found_out = Run.open(run)
-    found_out.close()
-    assert found_out.state.seen == noted.state.seen != set()
 
 
 def test_every_turn_of_both_is_stored(run: Path) -> None:

@@ -10,6 +10,8 @@ from scipy.stats import chisquare
 
 from agents.config import CLIPPED
 from analysis.identical import differences
+from arena.domains.transforms import Transforms
+from arena.run import Run
 from culture import connect
 from culture.effect import culture_effect
 from culture.worth import worths
@@ -95,6 +97,29 @@ def test_sleep_teaches_without_the_notes_what_was_read(tmp_path: Path) -> None:
         "SELECT count(*) FROM attempts a WHERE correct AND round IN (1, 3) AND EXISTS "
         "(FROM reads r WHERE r.attempt_id = a.attempt_id)",
     )
+
+
+def test_problems_are_told_apart_by_their_identities(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def identity(spec: object) -> str:
+        return f"{str(spec)[0]}, {len(str(spec))} characters"
+
+    monkeypatch.setattr(Transforms, "identity", lambda self, spec: identity(spec))
+    folder = play(tmp_path / "run", ["rounds=2", "evaluation.per_cell=1"])
+    rows = ask(folder, "SELECT spec, status, reason FROM problems WHERE answer_key IS NOT NULL")
+    admitted = [identity(spec) for spec, status, _ in rows if status == "admitted"]
+    assert admitted and len(set(admitted)) == len(admitted)
+    again = {spec for spec, _, reason in rows if reason == "duplicate"}
+    assert again - {spec for spec, status, _ in rows if status == "admitted"}
+    noted = Run.open(folder)
+    noted.close()
+    assert noted.state.seen == {("transforms", identity(spec)) for spec, *_ in rows}
+    # of rounds that noted none they are found out again
+    monkeypatch.setattr("arena.state._identities", lambda lake: {})
+    found_out = Run.open(folder)
+    found_out.close()
+    assert found_out.state.seen == noted.state.seen
 
 
 def test_arms_are_drawn_with_their_shares(tmp_path: Path) -> None:

@@ -283,39 +283,6 @@ def test_deals_are_those_of_any_process() -> None:
     assert [domain.pose(spec, "terse") for spec in specs] == before
 
 
-def test_a_match_is_another_one_where_its_board_or_its_cards_are() -> None:
-    def kinds(shape: str, numbers: int = 40) -> int:
-        return len({domain.identity(f"{shape}{n}") for n in range(numbers)})
-
-    assert kinds("t9s+") == 1  # nothing is on the board
-    assert 1 < kinds("t7s+") < 40
-    assert kinds("k1s+") == 6  # two of three cards
-    assert 6 < kinds("k2s+", 400) <= 36
-    assert kinds("n2s+") == 40
-    shapes = ["t9s+", "t9s-", "t9p+", "t7s+", "k1s+", "k2s+", "k1p+", "n2s+", "n3s+"]
-    assert len({domain.identity(f"{shape}7") for shape in shapes}) == len(shapes)
-
-
-def test_hands_are_dealt_whatever_was_bet_before() -> None:
-    for n in range(5):
-        after = [
-            table.position("kuhn", 3, str(n), moves) for moves in (["x", "x"], ["b", "f"], ["x", "b", "c"])
-        ]
-        assert len({(at.card(0), at.card(1)) for at in after}) == 1
-
-
-def test_matches_of_one_identity_look_alike() -> None:
-    shown: dict[str, set[str]] = {}
-    for n in range(60):
-        spec = f"k1s+{n}"
-        shown.setdefault(domain.identity(spec), set()).add(domain.pose(spec, "natural"))
-    assert [len(texts) for texts in shown.values()] == [1] * 6
-
-
-def test_anchors_are_told_apart_by_their_seeds() -> None:
-    assert domain.identity("t9r+0") != domain.identity("t9r+1")
-
-
 def test_a_match_that_was_won_is_recounted() -> None:
     for spec in (f"t9s+{n}" for n in range(40)):
         actions, turn = play(spec, expert_move, random_move)
