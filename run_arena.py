@@ -35,6 +35,7 @@ from arena.settings import PRESETS, load, presets
 from arena.telling import plain_console
 from arena.telling import told as _told
 from culture.catalog import LakeError, connect
+from culture.quoting import printable
 
 if TYPE_CHECKING:
     from analysis.measures.embedding import Choice
@@ -475,7 +476,7 @@ def _list_runs(runs: Path) -> None:
                 done, seed, shares = headline(connection)
             table.add_row(name, str(done), planned, "-" if seed is None else str(seed), shares)
         except (LakeError, duckdb.Error) as error:
-            table.add_row(name, "?", planned, "?", Text(f"unreadable: {error}", overflow="ellipsis"))
+            table.add_row(name, "?", planned, "?", Text(f"unreadable: {printable(str(error))}", overflow="ellipsis"))
     plain_console().print(table)
 
 
