@@ -24,6 +24,7 @@ from analysis.report.writing import write_report
 from culture import connect
 from culture.worth import Worth
 from tests.analysis.log import write_log
+from tests.analysis.older import older
 from tests.analysis.school import CONFIG, HOSTILE, school
 
 VOID = {"meta", "img"}
@@ -107,6 +108,13 @@ def test_one_run(made: tuple[Path, list[str], list[str]]) -> None:
     assert "I doubt it" not in page.shown  # what disputes is no note that is disputed
     assert "1 text that nobody has merged" in page.shown
     assert "sums, held out" in page.shown and "library - none" in page.shown
+
+
+def test_an_older_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rendering, "DOTS", 30)
+    write_report([older(school(tmp_path / "run"), tmp_path / "old")], tmp_path / "out", PRESETS)
+    page = harmless((tmp_path / "out" / "index.html").read_text(encoding="utf-8"))
+    assert "4 of 6 rounds are committed" in page.shown and "library - none" in page.shown
 
 
 def test_again_and_elsewhere(made: tuple[Path, list[str], list[str]], tmp_path: Path) -> None:
