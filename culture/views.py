@@ -112,8 +112,8 @@ def make(
     """Make all views and macros for the one log attached as ``alias``.
 
     ``present``: what the log has; None where it has everything that is declared. In place of tables that it
-    lacks, some of or whole, stand views, so that queries of today can be asked of it. They have ``rowid`` as
-    a column, which a table has without showing it.
+    lacks, in part or whole, stand views, so that queries of today can be asked of it. They show ``rowid`` as
+    a column, which a table has unseen.
     """
     made = [
         f"CREATE TEMP VIEW {table} AS FROM {_relation(alias, table, present, numbered=True)}"
@@ -155,7 +155,7 @@ def _over(body: str, alias: str, present: Present | None) -> str:
 
 
 def _relation(alias: str, table: str, present: Present | None, *, numbered: bool = False) -> str:
-    """The table, or what stands for it where the log lacks some of it; ``numbered``: that with ``rowid``."""
+    """The table, or what stands for it where the log lacks some of it; ``numbered``: with ``rowid``."""
     named = f"{identifier(alias)}.{table}"
     if present is None:
         return named
