@@ -112,8 +112,8 @@ def make(
     """Make all views and macros for the one log attached as ``alias``.
 
     ``present``: what the log has; None where it has everything that is declared. In place of tables that it
-    lacks, in part or whole, stand views, so that queries of today can be asked of it. They show ``rowid`` as
-    a column, which a table has unseen.
+    lacks, in part or whole, stand views, so that queries of today can be asked of it. They show ``rowid``
+    as a column, which a table has unseen.
     """
     made = [
         f"CREATE TEMP VIEW {table} AS FROM {_relation(alias, table, present, numbered=True)}"
