@@ -44,8 +44,8 @@ CONFIGS: Final[dict[str, tuple[str, str]]] = {
     ),
     "library": (
         "One row a revision: one immutable text of a note, with the note's title, kind, domain and shelf.",
-        f"SELECT {_columns('revisions', 'r')}, n.title, n.kind, n.domain, n.shelf FROM revisions r JOIN notes n USING (note_id) "
-        "ORDER BY r.library_version",
+        f"SELECT {_columns('revisions', 'r')}, n.title, n.kind, n.domain, n.shelf "
+        "FROM revisions r JOIN notes n USING (note_id) ORDER BY r.library_version",
     ),
 }
 """What there is, and its query."""

@@ -64,7 +64,7 @@ class Group:
 
     @property
     def counted(self) -> list[Compared]:
-        """Those of ``seeds`` that means are of: as many as have equally many rounds, the longest of those."""
+        """Those of ``seeds`` that means are of: the most that have equally many rounds, longer ones first."""
         often = Counter(r.rounds for r in self.seeds)
         rounds = max(often, key=lambda n: (often[n], n))
         return [r for r in self.seeds if r.rounds == rounds]
@@ -106,8 +106,8 @@ def compared(name: str, log: Log) -> Compared:
         raise ValueError(f"expected runs with a committed round, got {name!r} without; leave it out")
     rounds, seconds, generated, trained, attempts = done
     return Compared(
-        name, run[0], rounds, run[1], configuration(log), scores(log), difficulties(log), culture_effect(log),
-        seconds, generated, trained, attempts,
+        name, run[0], rounds, run[1], configuration(log), scores(log), difficulties(log),
+        culture_effect(log), seconds, generated, trained, attempts,
     )  # fmt: skip
 
 
