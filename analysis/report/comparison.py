@@ -64,7 +64,7 @@ class Group:
 
     @property
     def counted(self) -> list[Compared]:
-        """Those of ``seeds`` that means are of: the most that have equally many rounds, longer ones first."""
+        """Those of ``seeds`` that means are of: the most with equally many rounds, longer ones first."""
         often = Counter(r.rounds for r in self.seeds)
         rounds = max(often, key=lambda n: (often[n], n))
         return [r for r in self.seeds if r.rounds == rounds]
