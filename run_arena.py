@@ -35,6 +35,8 @@ from arena.settings import PRESETS, load, presets
 from arena.telling import plain_console
 from arena.telling import told as _told
 from culture.catalog import LakeError, connect
+from culture.older import reading
+from culture.quoting import printable
 
 if TYPE_CHECKING:
     from analysis.measures.embedding import Choice
@@ -201,7 +203,7 @@ def export(
             check_options(to, at=at, policy=policy, role=role)
             folder = find(run, runs)
             target = out or folder / f"export-{to}"
-            with connect(folder) as connection:
+            with reading(folder) as connection:
                 for line in exported(connection, target, to, at=at, policy=policy, role=role):
                     typer.echo(line)
         except (ExportError, NoSuchRound) as error:
@@ -303,7 +305,7 @@ def measures(
         from analysis.measures.command import CannotMeasure, measure
 
         _check_choice("--embedding", embedding, ["auto", "minilm", "ngrams"])
-        with connect(find(run, runs)) as connection:
+        with reading(find(run, runs)) as connection:
             try:
                 measure(connection, cast("Choice", embedding), plain_console(), plain=as_json)
             except CannotMeasure as error:
@@ -440,14 +442,14 @@ def _end(folder: Path) -> None:
 def _draw(folder: Path) -> None:
     from analysis.pictures import curriculum_picture
 
-    with connect(folder) as connection:
+    with reading(folder) as connection:
         curriculum_picture(connection, folder / PICTURE)
 
 
 def _summarise(folder: Path) -> None:
     from analysis.summary import print_sections, summary
 
-    with connect(folder) as connection:
+    with reading(folder) as connection:
         sections = summary(connection)
     console = plain_console()
     print_sections(sections, console)
@@ -475,7 +477,9 @@ def _list_runs(runs: Path) -> None:
                 done, seed, shares = headline(connection)
             table.add_row(name, str(done), planned, "-" if seed is None else str(seed), shares)
         except (LakeError, duckdb.Error) as error:
-            table.add_row(name, "?", planned, "?", Text(f"unreadable: {error}", overflow="ellipsis"))
+            table.add_row(
+                name, "?", planned, "?", Text(f"unreadable: {printable(str(error))}", overflow="ellipsis")
+            )
     plain_console().print(table)
 
 

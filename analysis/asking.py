@@ -24,6 +24,7 @@ from analysis.tabular import Format, rendered
 from culture.catalog import connect, connect_many
 from culture.columns import Column, comments, declared
 from culture.queries import Refused, select
+from culture.quoting import printable
 from culture.views import RUN, definitions, views
 
 HISTORY = "LUDUS_HISTORY"
@@ -117,8 +118,11 @@ def _selected(connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
 
 
 def _put(table: pa.Table, form: Format) -> None:
-    """To standard output, whole where it is no terminal."""
-    data = rendered(table, form, width=Console().width if sys.stdout.isatty() else None)
+    """To standard output: whole where it is no terminal, else with nothing that it would obey."""
+    terminal = sys.stdout.isatty()
+    data = rendered(table, form, width=Console().width if terminal else None)
+    if terminal:
+        data = printable(data.decode("utf-8"), keep="\n\t").encode("utf-8")
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
@@ -237,7 +241,7 @@ class Asking:
     def _tell(self, fault: str) -> None:
         self.failed += 1
         sys.stdout.flush()
-        print(fault, file=sys.stderr, flush=True)
+        print(printable(fault, keep="\n\t"), file=sys.stderr, flush=True)  # it may quote a model's text
 
     def _command(self, words: Sequence[str]) -> bool:
         """Do what a line with a dot says; whether to go on."""

@@ -25,20 +25,27 @@ BATCH: Final = 10_000
 """Rows that are held in memory at once."""
 _ANCHORS: Final = "SELECT domain, spec FROM problems WHERE reason = 'anchor' AND spec IS NOT NULL"
 _HELD_OUT: Final = f"coalesce(p.reason = 'anchor' OR (p.domain, p.spec) IN ({_ANCHORS}), false)"
+
+
+def _columns(table: str, alias: str) -> str:
+    """Those that are declared, in order: all of an older log, too."""
+    return ", ".join(f'{alias}."{c.name}"' for c in declared()[table])
+
+
 CONFIGS: Final[dict[str, tuple[str, str]]] = {
     "problems": (
         "One row a proposal, admitted or rejected, with the reason.",
-        f"SELECT p.* FROM problems p WHERE NOT {_HELD_OUT} ORDER BY p.rowid",
+        f"SELECT {_columns('problems', 'p')} FROM problems p WHERE NOT {_HELD_OUT} ORDER BY p.rowid",
     ),
     "attempts": (
         "One row an attempt: one solver's try at one problem, in the arm that it was assigned by lot.",
-        "SELECT a.* FROM attempts a JOIN problems p USING (problem_id) "
+        f"SELECT {_columns('attempts', 'a')} FROM attempts a JOIN problems p USING (problem_id) "
         f"WHERE NOT {_HELD_OUT} ORDER BY a.rowid",
     ),
     "library": (
         "One row a revision: one immutable text of a note, with the note's title, kind, domain and shelf.",
-        "SELECT r.*, n.title, n.kind, n.domain, n.shelf FROM revisions r JOIN notes n USING (note_id) "
-        "ORDER BY r.library_version",
+        f"SELECT {_columns('revisions', 'r')}, n.title, n.kind, n.domain, n.shelf "
+        "FROM revisions r JOIN notes n USING (note_id) ORDER BY r.library_version",
     ),
 }
 """What there is, and its query."""

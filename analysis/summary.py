@@ -258,19 +258,18 @@ def _time(connection: duckdb.DuckDBPyConnection) -> Section:
     text = ", ".join(f"{phase} {s:.1f} s ({_share(s, wall)})" for s, phase in shares if s >= 0.0005 * wall)
     section.lines.append(("phases", text))
     (memory,) = _one(connection, "SELECT peak_memory FROM rounds ORDER BY round DESC LIMIT 1")
-    peaks = json.loads(str(memory))
-    each = ", ".join(f"{name} {gib:.2f}" for name, gib in peaks.items())
-    section.lines.append(("memory", f"at most {sum(peaks.values()):.2f} GiB in all: {each}"))
-    generated, generating, trained, training = (
-        float(str(x))
-        for x in _one(
-            connection,
-            "SELECT sum(generated_tokens), sum(generating_seconds), sum(trained_tokens), "
-            "sum(learn_seconds + sleep_seconds) FROM rounds",
-        )
+    if memory is not None:  # an older log has none
+        peaks = json.loads(str(memory))
+        each = ", ".join(f"{name} {gib:.2f}" for name, gib in peaks.items())
+        section.lines.append(("memory", f"at most {sum(peaks.values()):.2f} GiB in all: {each}"))
+    generated, generating, trained, training = _one(
+        connection,
+        "SELECT sum(generated_tokens), sum(generating_seconds), sum(trained_tokens), "
+        "sum(learn_seconds + sleep_seconds) FROM rounds",
     )
     speeds = [
-        f"{what} {tokens:,.0f} tokens in {seconds:.1f} s"
+        f"{what} {float(str(tokens)):,.0f} tokens"
+        + ("" if seconds is None else f" in {float(str(seconds)):.1f} s")
         for what, tokens, seconds in (
             ("generated", generated, generating),
             ("trained on", trained, training),

@@ -1,7 +1,8 @@
 """Rows of a query as text or Parquet.
 
 Texts written by models are in the log as they were written. In a table for people their control characters
-are shown escaped, since a terminal would obey them; the other formats hold the values as they are.
+are shown escaped, since a terminal would obey them; the other formats hold the values as they are, and are
+escaped by who shows them on a terminal (``analysis.asking``).
 """
 
 from __future__ import annotations

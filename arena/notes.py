@@ -27,10 +27,10 @@ from arena.note_pages import (
     show_page,
 )
 from arena.run_names import RUNS, Wrong, find
-from culture.catalog import connect
 from culture.edits import HIDDEN
 from culture.history import NoSuchRound, blame, diff, hunks
 from culture.note_views import Past, Unknown, opened
+from culture.older import reading
 from culture.quoting import printable
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
@@ -193,7 +193,7 @@ def at_command(
 # -- around them -----------------------------------------------------------------------------------------
 @contextmanager
 def _past(run: str, runs: Path, at: int | None) -> Iterator[Past]:
-    with connect(find(run, runs)) as connection:
+    with reading(find(run, runs)) as connection:
         try:
             yield opened(connection, at)
         except (NoSuchRound, Unknown) as error:

@@ -105,6 +105,7 @@ class Run:
                 first = policy.batch_id is None
                 checkpoints.verify(folder / policy.path, policy.sha256, first=first)
             _sweep(folder, lake, state)
+            lake.replan(config.rounds, AUTHOR)  # also where it was made longer and then killed
         except BaseException:
             lake.close()
             raise

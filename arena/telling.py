@@ -16,6 +16,7 @@ from arena.faults import ConfigError
 from arena.ray_start import NotStarted
 from arena.run_names import Wrong, named
 from culture.catalog import LakeError
+from culture.quoting import printable
 
 
 @contextmanager
@@ -36,7 +37,7 @@ def told(folder: Path | None = None) -> Iterator[None]:
         if found is None:
             raise
         message, code = found
-        typer.echo(message, err=True)
+        typer.echo(printable(message, keep="\n\t"), err=True)  # it may quote what a model wrote
         raise typer.Exit(code) from None
 
 

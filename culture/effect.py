@@ -108,7 +108,8 @@ def dose_response(
     """The effect of each dose of an arm against the arm ``none``, the smallest first.
 
     Doses are drawn by lot where ``rollout.dose`` is ``uniform``, so they differ in nothing else; with
-    ``all`` there is one. Raises ValueError for the arm ``none``.
+    ``all`` there is one. Attempts of logs that have no doses are left out. Raises ValueError for the arm
+    ``none``.
     """
     if treatment == "none":
         raise ValueError("expected an arm that reads, got none; write library, placebo or shuffled")
@@ -123,6 +124,7 @@ def dose_response(
             ) USING (attempt_id)
         )
         WHERE verdict <> 'error' AND arm IN ('none', $treatment) AND ($domain IS NULL OR domain = $domain)
+            AND given IS NOT NULL
         GROUP BY ALL ORDER BY ALL
         """,
         {"treatment": treatment, "domain": domain},

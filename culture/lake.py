@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -21,7 +21,7 @@ from culture import catalog
 from culture.catalog import LAKE, LakeError, LakeUnmade, Place, quoted
 from culture.columns import SCHEMA, declared, from_arrow, table_of, to_arrow
 from culture.config import LakeConfig
-from culture.records import RoundRows
+from culture.records import RoundRows, Run
 
 T = TypeVar("T")
 
@@ -167,6 +167,26 @@ class Lake:
                 self._connection.execute(f"INSERT INTO {table} SELECT * FROM incoming")
             finally:
                 self._connection.unregister("incoming")
+
+    def replan(self, rounds: int, author: str) -> None:
+        """Make ``rounds`` the length in the run's configuration, by a commit, where it says another.
+
+        Earlier versions say what they said. Nothing is done before the first round. Raises LakeError where
+        storage fails.
+        """
+        found = self.records(Run)
+        if not found or found[0].config.get("rounds") == rounds:
+            return
+        arrow = to_arrow("runs", [replace(found[0], config={**found[0].config, "rounds": rounds})])
+
+        def update() -> None:
+            self._connection.register("incoming", arrow)
+            try:
+                self._connection.execute("UPDATE runs SET config = (SELECT config FROM incoming)")
+            finally:
+                self._connection.unregister("incoming")
+
+        self._transact(update, author, f"{rounds} rounds are planned")
 
     def compact(self) -> None:
         """Merge small Parquet files and move the catalog's rows to Parquet; all versions stay readable."""

@@ -89,6 +89,12 @@ def select_first(connection: duckdb.DuckDBPyConnection, sql: str, most: int) -> 
 def checked(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
     """The one query that ``sql`` is. Raises Refused where it is not, duckdb.Error for its syntax."""
     statements = connection.extract_statements(sql)
+    if len(statements) > 1 and not statements[0].query:  # one of DuckDB's own, to find the values
+        raise Refused(
+            "expected one query, got a PIVOT that has to find its values first. Write them, as in PIVOT "
+            "attempts ON arm IN ('library', 'none') USING avg(correct::INT) GROUP BY round, or count with "
+            "count(*) FILTER (arm = 'none')"
+        )
     if len(statements) != 1:
         raise Refused(f"expected one query, got {len(statements)} statements. Write them one at a time")
     statement = statements[0]

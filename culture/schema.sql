@@ -18,7 +18,7 @@ COMMENT ON COLUMN runs.run_id IS 'Identifier of the run, stable across resumes.'
 COMMENT ON COLUMN runs.name IS 'Name of the run, as given by whoever started it.';
 COMMENT ON COLUMN runs.seed IS 'Seed from which every random stream of the run is derived.';
 COMMENT ON COLUMN runs.started_at IS 'When the run was first started, in UTC.';
-COMMENT ON COLUMN runs.config IS 'Resolved configuration, as one JSON object; units are in the configuration''s own documentation.';
+COMMENT ON COLUMN runs.config IS 'Resolved configuration, as one JSON object, with the length that the run was last given; units are in the configuration''s own documentation.';
 COMMENT ON COLUMN runs.code_version IS 'Version of the code: a git commit, or the package version.';
 COMMENT ON COLUMN runs.packages IS 'Versions of the installed packages that matter, by name.';
 

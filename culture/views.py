@@ -111,11 +111,12 @@ def make(
 ) -> None:
     """Make all views and macros for the one log attached as ``alias``.
 
-    ``present``: what the log has; None where it has everything that is declared. Tables that it lacks
-    become empty views, so that queries of today can be asked of it.
+    ``present``: what the log has; None where it has everything that is declared. In place of tables that it
+    lacks, in part or whole, stand views, so that queries of today can be asked of it. They show ``rowid``
+    as a column, which a table has unseen.
     """
     made = [
-        f"CREATE TEMP VIEW {table} AS FROM {_relation(alias, table, present)}"
+        f"CREATE TEMP VIEW {table} AS FROM {_relation(alias, table, present, numbered=True)}"
         for table in _lacking(present)
     ]
     made += [d.begins + _over(d.body, alias, present) for d in definitions().values()]
@@ -153,24 +154,32 @@ def _over(body: str, alias: str, present: Present | None) -> str:
     return _TABLE.sub(lambda m: _relation(alias, m[1], present), body)
 
 
-def _relation(alias: str, table: str, present: Present | None) -> str:
-    """The table, or what stands for it where the log lacks some of it."""
+def _relation(alias: str, table: str, present: Present | None, *, numbered: bool = False) -> str:
+    """The table, or what stands for it where the log lacks some of it; ``numbered``: with ``rowid``."""
     named = f"{identifier(alias)}.{table}"
     if present is None:
         return named
     columns = declared()[table]
     if table not in present:
-        nulls = ", ".join(f'NULL::{c.type} AS "{c.name}"' for c in columns)
-        return f"(SELECT {nulls} WHERE false)"
+        number = ", NULL::BIGINT AS rowid" if numbered else ""
+        return f"(SELECT {_nulls(columns)}{number} WHERE false)"
     lacking = [c for c in columns if c.name not in present[table]]
     if not lacking:
         return named
-    nulls = ", ".join(f'NULL::{c.type} AS "{c.name}"' for c in lacking)
-    return f"(SELECT *, {nulls} FROM {named})"
+    number = ", rowid" if numbered else ""
+    return f"(SELECT *, {_nulls(lacking)}{number} FROM {named})"
+
+
+def _nulls(columns: Sequence[Column]) -> str:
+    return ", ".join(f'NULL::{c.type} AS "{c.name}"' for c in columns)
 
 
 def _lacking(present: Present | None) -> list[str]:
-    return [] if present is None else [table for table in declared() if table not in present]
+    """Tables that the log lacks, or columns of which it lacks."""
+    if present is None:
+        return []
+    every = declared().items()
+    return [table for table, columns in every if {c.name for c in columns} - present.get(table, set())]
 
 
 def _comment(name: str, said: str) -> str:

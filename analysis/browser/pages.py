@@ -18,6 +18,7 @@ import markupsafe
 from analysis.browser import agents, bookshelf, curriculum, notes, problems, sql_box
 from analysis.browser.address import VIEWS, Address
 from analysis.browser.log import Head, Log, Slow
+from culture.older import UNFIT, unfit
 from culture.quoting import printable
 
 HERE = Path(__file__).parent
@@ -229,7 +230,10 @@ def page(log: Log, head: Head, address: Address) -> Page:
         values = _PAGES[address.view](log, round, address)
     except Slow as error:
         return _message(address, round, "That took too long", str(error))
-    except (ValueError, duckdb.Error) as error:  # records that were changed, or are of another version
+    except UNFIT as error:
+        with log.held() as connection:
+            return _message(address, round, "That cannot be shown", str(unfit(connection, error)))
+    except (ValueError, duckdb.Error) as error:  # records that were changed
         return _message(address, round, "That cannot be shown", str(error))
     if values is None:
         wanted = f"No {address.view} {address.get('id')!r} was there at the end of round {round}."

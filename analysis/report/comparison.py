@@ -1,11 +1,13 @@
 """Several runs side by side: what they scored, what their arms say, and what they cost, by configuration.
 
 Runs that differ in their seed alone are one configuration. Over its seeds a mean has Student's t interval:
-that is about the configuration, while an interval within a run is about that run.
+that is about the configuration, while an interval within a run is about that run. A seed counts once in it,
+and only runs that have come equally far are averaged.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -28,6 +30,8 @@ class Compared:
     seed: int
     rounds: int
     """Committed."""
+    code: str
+    """The version of Ludus that began it."""
     config: Mapping[str, object]
     scores: list[Score]
     difficulties: list[Difficulty]
@@ -50,15 +54,50 @@ class Group:
     runs: list[Compared] = field(default_factory=list)
 
     @property
+    def seeds(self) -> list[Compared]:
+        """One run a seed: the longest, of those the first that was given."""
+        found: dict[int, Compared] = {}
+        for run in self.runs:
+            if run.seed not in found or run.rounds > found[run.seed].rounds:
+                found[run.seed] = run
+        return list(found.values())
+
+    @property
+    def counted(self) -> list[Compared]:
+        """Those of ``seeds`` that means are of: the most with equally many rounds, longer ones first."""
+        often = Counter(r.rounds for r in self.seeds)
+        rounds = max(often, key=lambda n: (often[n], n))
+        return [r for r in self.seeds if r.rounds == rounds]
+
+    @property
+    def left_out(self) -> list[str]:
+        """Which runs are in no mean, and why, a sentence each."""
+        seeds, counted = {r.seed: r for r in self.seeds}, self.counted
+        told = []
+        for run in self.runs:
+            if run is not seeds[run.seed]:
+                told.append(f"{run.name} has the seed of {seeds[run.seed].name}")
+            elif run not in counted:
+                told.append(
+                    f"{run.name} has {run.rounds} committed of the others' {counted[0].rounds} rounds"
+                )
+        return told
+
+    @property
+    def codes(self) -> list[str]:
+        """The versions of Ludus that its runs were begun with."""
+        return sorted({r.code for r in self.runs})
+
+    @property
     def label(self) -> str:
         """For a legend."""
-        n = len(self.runs)
+        n = len(self.seeds)
         return f"{self.name}: {self.runs[0].name}" if n == 1 else f"{self.name}: mean of {n} seeds"
 
 
 def compared(name: str, log: Log) -> Compared:
     """What a log says of its run. Raises ValueError where no round is committed."""
-    run = log.execute("SELECT seed FROM runs").fetchone()
+    run = log.execute("SELECT seed, code_version FROM runs").fetchone()
     done = log.execute(
         "SELECT count(*), sum(seconds), sum(generated_tokens)::BIGINT, sum(trained_tokens)::BIGINT, "
         "sum(attempts)::BIGINT FROM rounds"
@@ -67,8 +106,8 @@ def compared(name: str, log: Log) -> Compared:
         raise ValueError(f"expected runs with a committed round, got {name!r} without; leave it out")
     rounds, seconds, generated, trained, attempts = done
     return Compared(
-        name, run[0], rounds, configuration(log), scores(log), difficulties(log), culture_effect(log),
-        seconds, generated, trained, attempts,
+        name, run[0], rounds, run[1], configuration(log), scores(log), difficulties(log),
+        culture_effect(log), seconds, generated, trained, attempts,
     )  # fmt: skip
 
 
@@ -123,8 +162,9 @@ def held_out(groups: Sequence[Group]) -> list[Side]:
                     rows.append(Row(g.name, r.name, False, ["–"] * 3))
                     continue
                 first, last = mine[0], mine[-1]
-                firsts.append(first.share)
-                lasts.append(last.share)
+                if r in g.counted:
+                    firsts.append(first.share)
+                    lasts.append(last.share)
                 ends = [
                     f"{s.share:.1%} [{s.interval[0]:.1%}, {s.interval[1]:.1%}] {_when(s.round)}"
                     for s in (first, last)
@@ -150,10 +190,11 @@ def effects(groups: Sequence[Group]) -> Side:
         by_run = [{(str(e.treatment), str(e.control)): e for e in r.effects} for r in g.runs]
         for r, found in zip(g.runs, by_run, strict=True):
             rows.append(Row(g.name, r.name, False, [_effect(found.get(name)) for name in names]))
-        if len(by_run) > 1:
-            known = [[f[name].difference for f in by_run if name in f] for name in names]
+        counted = [f for r, f in zip(g.runs, by_run, strict=True) if r in g.counted]
+        if len(counted) > 1:
+            known = [[f[name].difference for f in counted if name in f] for name in names]
             cells = [_points(t_interval(values)) if len(values) > 1 else "–" for values in known]
-            rows.append(Row(g.name, _of_seeds(by_run), True, cells))
+            rows.append(Row(g.name, _of_seeds(counted), True, cells))
     return Side("", [f"{t} − {c}, points" for t, c in names], rows)
 
 
@@ -169,7 +210,8 @@ def difficulty(groups: Sequence[Group]) -> list[Side]:
                 if not mine:
                     rows.append(Row(g.name, r.name, False, ["–"] * 2))
                     continue
-                ends.append((mine[0].mean, mine[-1].mean))
+                if r in g.counted:
+                    ends.append((mine[0].mean, mine[-1].mean))
                 cells = [f"{d.mean:.2f} in round {d.round}" for d in (mine[0], mine[-1])]
                 rows.append(Row(g.name, r.name, False, cells))
             if len(ends) > 1:
@@ -186,9 +228,10 @@ def cost(groups: Sequence[Group]) -> Side:
         every = [[r.rounds, r.seconds, r.generated, r.trained, r.attempts] for r in g.runs]
         for r, values in zip(g.runs, every, strict=True):
             rows.append(Row(g.name, r.name, False, [f"{v:,.0f}" for v in values]))
-        if len(every) > 1:
-            cells = [f"{sum(column) / len(every):,.0f}" for column in zip(*every, strict=True)]
-            rows.append(Row(g.name, _of_seeds(every), True, cells))
+        counted = [values for r, values in zip(g.runs, every, strict=True) if r in g.counted]
+        if len(counted) > 1:
+            cells = [f"{sum(column) / len(counted):,.0f}" for column in zip(*counted, strict=True)]
+            rows.append(Row(g.name, _of_seeds(counted), True, cells))
     columns = ["rounds", "seconds", "generated tokens", "trained tokens", "attempts"]
     return Side("", columns, rows)
 

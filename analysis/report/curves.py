@@ -50,7 +50,7 @@ class Effects:
     points: dict[tuple[str, str], list[tuple[float, float | None, float | None]]]
     """By group and contrast: each run's difference with its interval within the run."""
     means: dict[tuple[str, str], Estimate]
-    """By group and contrast, over two seeds or more."""
+    """By group and contrast, over two seeds or more that have come equally far."""
 
 
 def held_out_curves(groups: Sequence[Group]) -> Panels:
@@ -118,16 +118,17 @@ def ability_curves(groups: Sequence[Group], logs: Mapping[str, Log]) -> Panels:
 def effect_points(groups: Sequence[Group]) -> Effects:
     """Differences between arms over all rounds. Raises NoData where no run has two arms."""
     points: dict[tuple[str, str], list[tuple[float, float | None, float | None]]] = {}
+    counted: dict[tuple[str, str], list[float]] = {}
     for g in groups:
         for r in g.runs:
             for e in r.effects:
-                name = f"{e.treatment} − {e.control}"
-                points.setdefault((g.name, name), []).append((e.difference, e.low, e.high))
+                key = (g.name, f"{e.treatment} − {e.control}")
+                points.setdefault(key, []).append((e.difference, e.low, e.high))
+                if r in g.counted:
+                    counted.setdefault(key, []).append(e.difference)
     if not points:
         raise NoData("None of the runs has attempts in two arms.")
-    means = {
-        key: t_interval([d for d, _, _ in values]) for key, values in points.items() if len(values) > 1
-    }
+    means = {key: t_interval(values) for key, values in counted.items() if len(values) > 1}
     contrasts = list(dict.fromkeys(name for _, name in points))
     return Effects(contrasts, [g.name for g in groups], points, means)
 
@@ -138,9 +139,10 @@ def _curves(
     panels: dict[str, list[Curve]] = {}
     for panel in sorted(found):
         for at, g in enumerate(groups):
-            runs = [Series(name, points) for name, points in found[panel].get(g.name, {}).items()]
+            runs = {name: Series(name, points) for name, points in found[panel].get(g.name, {}).items()}
             if runs:
-                panels.setdefault(panel, []).append(Curve(at, g.label, runs, _mean(runs)))
+                mean = _mean([runs[r.name] for r in g.seeds if r.name in runs])
+                panels.setdefault(panel, []).append(Curve(at, g.label, list(runs.values()), mean))
     return panels
 
 

@@ -64,6 +64,8 @@ def page_of_run(log: Log, folder: Path, presets: Mapping[str, Mapping[str, objec
     name, _, _, code, packages = run
     config = configuration(log)
     planned = config.get("rounds")
+    if isinstance(planned, int) and planned < rounds[0]:  # made longer by a version that did not log it
+        planned = None
 
     @cache
     def worth(by: By) -> list[Worth]:

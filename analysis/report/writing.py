@@ -13,7 +13,7 @@ from analysis.figures import FIGURES
 from analysis.figures.base import Log
 from analysis.report.several import CURVES, page_of_runs
 from analysis.report.single import Tell, page_of_run
-from culture.catalog import connect
+from culture.older import reading
 
 PAGE: Final = "index.html"
 PICTURES: Final = frozenset(f"{name}.png" for name in (*FIGURES, *CURVES))
@@ -64,7 +64,7 @@ def write_report(
 @contextmanager
 def _reading(run: Path) -> Iterator[Log]:
     """A log at one of its versions: what is told is of the same rounds, though the run goes on."""
-    with connect(run) as log:
+    with reading(run) as log:
         log.execute("BEGIN TRANSACTION")
         try:
             yield log

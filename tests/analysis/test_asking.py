@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import pty
 import select
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -17,9 +19,11 @@ from hypothesis import strategies as st
 
 import culture
 from analysis.asking import Asking, answer, askable, described, split
+from analysis.tabular import Format
 from culture.columns import declared
 from culture.queries import Refused
 from culture.views import definitions
+from tests.analysis.log import round_rows, write_log
 
 ROOT = Path(__file__).parents[2]
 
@@ -113,6 +117,57 @@ def test_several_runs_and_versions(schools: list[Path], capsys: pytest.CaptureFi
         answer({"a": schools[0]}, "SELECT 1", many=False, at=99)
     with pytest.raises(Refused, match="expected a query with --out"):
         answer(folders, None, many=True, out=Path("x.csv"))
+
+
+# -- what models wrote -----------------------------------------------------------------------------------
+class Terminal(io.TextIOWrapper):
+    """A standard output that people look at."""
+
+    def __init__(self, tty: bool) -> None:
+        self.raw_bytes = io.BytesIO()
+        self.tty = tty
+        super().__init__(self.raw_bytes, encoding="utf-8")
+
+    def isatty(self) -> bool:
+        return self.tty
+
+    def shown(self) -> str:
+        self.flush()
+        return self.raw_bytes.getvalue().decode()
+
+
+HOSTILE = "red\x1b[31m \x07 \x9b1m \u202eback"
+ESCAPED = "red\\x1b[31m \\x07 \\x9b1m \\u202eback"
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rows = round_rows(0)
+    rows.problems[0] = replace(rows.problems[0], text=HOSTILE)
+    return write_log(tmp_path_factory.mktemp("hostile") / "run", [rows])
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json"])
+def test_a_terminal_is_given_nothing_to_obey(
+    hostile: Path, form: Format, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = "SELECT text FROM problems WHERE problem_id = 'p0-0'"
+    for tty in (True, False):
+        monkeypatch.setattr(sys, "stdout", screen := Terminal(tty))
+        answer({"run": hostile}, query, many=False, form=form)
+        shown = screen.shown()
+        if tty:
+            assert all(c.isprintable() or c == "\n" for c in shown)
+        if form == "csv":
+            assert shown == f"text\n{ESCAPED if tty else HOSTILE}\n"
+        if form == "json" and not tty:
+            assert json.loads(shown) == [{"text": HOSTILE}]
+
+
+def test_an_error_that_quotes_a_model_is_escaped(hostile: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with culture.connect(hostile) as log:
+        Asking(log).converse(io.StringIO("SELECT text::INT FROM problems WHERE problem_id = 'p0-0';"))
+    assert ESCAPED in capsys.readouterr().err
 
 
 # -- at a terminal ---------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -13,6 +14,7 @@ from analysis.huggingface_export import DatasetExported, export_huggingface
 from culture import connect
 from culture.records import RoundRows
 from tests.analysis.log import attempt, problem, round_rows, write_log
+from tests.analysis.older import older
 from tests.analysis.school import school
 
 HELD_OUT = "a spec that is held out"
@@ -63,6 +65,15 @@ def test_anchors_are_in_no_file(run: Path, tmp_path: Path) -> None:
     assert [p for p in out.rglob("*") if p.is_file() and HELD_OUT.encode() in p.read_bytes()] == []
     card = (out / "README.md").read_text(encoding="utf-8")
     assert "left out are 2 proposals that are held-out anchors" in card
+
+
+def test_an_older_log_gives_the_same_columns(run: Path, tmp_path: Path) -> None:
+    export(run, tmp_path / "out")
+    export(older(run, tmp_path / "old"), tmp_path / "again")
+    for name in ("problems", "attempts"):
+        whole, found = (pq.read_table(tmp_path / out / name / "train.parquet") for out in ("out", "again"))
+        assert sorted(found.column_names) == sorted(whole.column_names)
+        assert [n for n in whole.column_names if whole[n] != found[n]] == ["dose"][: name == "attempts"]
 
 
 def test_card(run: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from analysis.summary import effect_text, headline, summary
 from culture import connect
 from culture.effect import Effect, culture_effect
 from tests.analysis.log import round_rows, write_log
+from tests.analysis.older import older
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,19 @@ def test_summary(log: duckdb.DuckDBPyConnection) -> None:
 def test_an_effect_is_told_with_its_interval() -> None:
     found = effect_text(Effect("library", "none", 0.5, 0.1, 0.3, 0.7, 5, 4, 3, 1.0))
     assert found == "+50.00 points [+30.00, +70.00]; 5 and 4 attempts at 3 problems"
+
+
+def test_an_older_log(log: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    """Everything is said of it that it knows."""
+    folder = write_log(tmp_path / "run", [round_rows(at) for at in range(4)])
+    with connect(older(folder, tmp_path / "old")) as old:
+        found, whole = lines(old), lines(log)
+        assert headline(old) == headline(log)
+    lost = {label for label in whole if label == "memory" or label.startswith("dose")}
+    assert whole.keys() - found.keys() == lost
+    assert found["tokens"] == "generated 4,000 tokens, trained on 2,000 tokens in 8.0 s"
+    kept = whole.keys() - lost - {"tokens"}
+    assert {label: found[label] for label in kept} == {label: whole[label] for label in kept}
 
 
 def test_one_round(tmp_path: Path) -> None:

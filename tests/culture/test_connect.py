@@ -199,6 +199,12 @@ def test_variables_of_the_caller_are_out_of_reach(reader: duckdb.DuckDBPyConnect
         ("SELECT i FROM rounds, unnest([round]) u(i) WHERE i = 2", [], [{"i": 2}]),
         ("SELECT DISTINCT author FROM lake.snapshots() WHERE author = 'world'", [], [{"author": "world"}]),
         ("SELECT 'a;b' AS x", [], [{"x": "a;b"}]),
+        (
+            "FROM (PIVOT attempts ON arm IN ('library', 'none') USING count(*) GROUP BY round) "
+            "SELECT count(*) AS n, count(library) AS counted",
+            [],
+            [{"n": 3, "counted": 3}],
+        ),
     ],
 )
 def test_select_gives_rows(
@@ -217,6 +223,8 @@ def test_select_describes(reader: duckdb.DuckDBPyConnection, sql: str) -> None:
     [
         ("", "got 0 statements"),
         ("SELECT 1; SELECT 2", "got 2 statements"),
+        ("PIVOT attempts ON arm USING count(*)", "Write them, as in PIVOT"),
+        ("-- by arm\nFROM (pivot attempts ON arm USING count(*))", "Write them, as in PIVOT"),
         ("COPY attempts TO '{run}/data/x.parquet'", "got COPY"),
         ("SET threads = 1", "got SET"),
         ("CALL lake.snapshots()", "got CALL"),

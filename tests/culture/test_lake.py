@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from culture.catalog import LakeError
+from culture.catalog import LakeError, connect
 from culture.columns import from_arrow, tables, to_arrow
 from culture.config import LakeConfig
 from culture.lake import INLINE_ROWS, Lake
-from culture.records import Attempt, Batch, Event, Json, Measure, Problem, Round, RoundRows
+from culture.records import Attempt, Batch, Event, Json, Measure, Problem, Round, RoundRows, Run
 from tests.culture.rows import START, example, rows_of
 
 
@@ -121,6 +121,26 @@ def test_no_rows_make_no_version(tmp_path: Path) -> None:
     with Lake.create(tmp_path, LakeConfig()) as lake:
         version = lake.version()
         assert lake.commit(RoundRows(), "world", "nothing") == version
+
+
+def test_a_run_that_is_made_longer_says_so(tmp_path: Path) -> None:
+    with Lake.create(tmp_path, LakeConfig()) as lake:
+        lake.replan(9, "arena")  # nothing to say it of
+        assert lake.records(Run) == []
+        begun = dataclasses.replace(example(Run, 0, 0), config={"seed": 1, "rounds": 2, "text": "α"})
+        first = lake.commit(RoundRows(runs=[begun]), "arena", "round 0")
+        lake.replan(2, "arena")
+        assert lake.version() == first
+        for rounds in (3, 4):
+            lake.replan(rounds, "arena")
+            assert lake.records(Run) == [
+                dataclasses.replace(begun, config={"seed": 1, "rounds": rounds, "text": "α"})
+            ]
+            lake.compact()
+        assert lake.records(Run)[0].config["rounds"] == 4
+    Lake.open(tmp_path, LakeConfig()).close()
+    with connect(tmp_path, at=first) as log:
+        assert log.execute("SELECT config->>'rounds' FROM runs").fetchall() == [("2",)]
 
 
 def test_a_round_is_committed_once(tmp_path: Path) -> None:

@@ -214,9 +214,13 @@ def test_an_older_log_has_the_views_and_tables_of_today(runs: Path) -> None:
     with culture.connect(runs / "old") as log:
         assert log.execute("SELECT count(*) FROM revisits").fetchone() == (0,)
         assert log.execute("SELECT DISTINCT hostile FROM trust").fetchall() == [(None,)]
-        # a table that it has is as it is, and so in its own order
-        assert "dose" not in [c[0] for c in log.execute("DESCRIBE attempts").fetchall()]
-        log.execute("SELECT * FROM attempts ORDER BY rowid").fetchall()
+        assert log.execute("SELECT DISTINCT dose FROM attempts").fetchall() == [(None,)]
+        # in its own order, as a table is, and itself by its whole name
+        rows = log.execute("SELECT attempt_id, round FROM attempts ORDER BY rowid").fetchall()
+        assert rows == log.execute("SELECT attempt_id, round FROM lake.attempts ORDER BY rowid").fetchall()
+        assert log.execute("SELECT * FROM revisits ORDER BY rowid").fetchall() == []
+        # one that lacks nothing is no view
+        assert "rowid" not in [c[0] for c in log.execute("DESCRIBE problems").fetchall()]
 
 
 def test_a_log_before_its_first_commit_is_empty(runs: Path) -> None:

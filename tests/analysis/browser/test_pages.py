@@ -17,6 +17,7 @@ from analysis.browser.log import Head, Log
 from culture.records import Measure
 from tests.analysis.browser.school import CONTROL, HOSTILE, School
 from tests.analysis.log import round_rows, write_log
+from tests.analysis.older import older
 
 ALLOWED = {
     "a", "article", "button", "caption", "code", "dd", "details", "div", "dl", "dt", "figcaption", "figure",
@@ -260,3 +261,24 @@ def test_the_head_says_how_far_the_run_has_come(log: Log) -> None:
     assert "round 2 is the last of 3 played and 5 planned; last commit" in text
     one = Seen(pages.navigation(["a"], head, Address()))
     assert "view=library" in " ".join(one.links) and all("run=" not in link for link in one.links)
+
+
+def test_every_page_of_an_older_log(school: School, tmp_path: Path) -> None:
+    """What the log never had is missing, and no page fails for it."""
+    log = Log(older(school.folder, tmp_path / "old"))
+    for text in addresses(school):
+        page = pages.page(log, log.head(), Address.read(text))
+        assert page.template != "message.html" or text.startswith("view=sql"), (text, page.values)
+    assert "carl" in shown(log, "view=agents").text
+    log.close()
+
+
+def test_a_log_that_does_not_fit_is_told_with_who_wrote_it(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(log: Log, round: int, address: Address) -> dict[str, object]:
+        return {"found": log.rows("SELECT nowhere FROM agents")}
+
+    monkeypatch.setitem(pages._PAGES, "agents", ask)
+    text = shown(log, "view=agents").text
+    assert "That cannot be shown" in text and "got one that ludus" in text and "write `sql`" in text

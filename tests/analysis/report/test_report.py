@@ -24,6 +24,7 @@ from analysis.report.writing import write_report
 from culture import connect
 from culture.worth import Worth
 from tests.analysis.log import write_log
+from tests.analysis.older import older
 from tests.analysis.school import CONFIG, HOSTILE, school
 
 VOID = {"meta", "img"}
@@ -109,6 +110,13 @@ def test_one_run(made: tuple[Path, list[str], list[str]]) -> None:
     assert "sums, held out" in page.shown and "library - none" in page.shown
 
 
+def test_an_older_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rendering, "DOTS", 30)
+    write_report([older(school(tmp_path / "run"), tmp_path / "old")], tmp_path / "out", PRESETS)
+    page = harmless((tmp_path / "out" / "index.html").read_text(encoding="utf-8"))
+    assert "4 of 6 rounds are committed" in page.shown and "library - none" in page.shown
+
+
 def test_again_and_elsewhere(made: tuple[Path, list[str], list[str]], tmp_path: Path) -> None:
     runs = [write_log(tmp_path / "empty", [])]
     (tmp_path / "full").mkdir()
@@ -184,6 +192,28 @@ def test_groups_differ_in_more_than_seeds(groups: list[comparison.Group]) -> Non
     assert effects.columns[0] == "library − none, points" and effects.rows[2].cells[0] == "+50.0"
     assert comparison.cost(groups).rows[0].cells == ["2", "20", "2,000", "1,000", "4"]
     assert comparison.difficulty(groups)[0].rows[3].cells == ["4.00 in round 0", "6.00 in round 1"]
+
+
+def test_a_seed_counts_once_and_what_is_unfinished_not(tmp_path: Path) -> None:
+    runs = []
+    for name, seed, rounds in (("a", 1, 2), ("copy", 1, 2), ("b", 2, 2), ("begun", 3, 1)):
+        with connect(school(tmp_path / name, rounds=rounds, seed=seed)) as log:
+            runs.append(dataclasses.replace(compared(name, log), code="0.1+new" if seed == 2 else "0.1"))
+    (pair,) = grouped(runs[:2])
+    assert pair.left_out == ["copy has the seed of a"] and pair.label == "A: a"
+    assert comparison.held_out([pair])[0].rows[-1].name == "copy"  # there is no mean of one seed
+    assert held_out_curves([pair]).panels["sums"][0].mean is None
+    (group,) = grouped(runs)
+    assert group.left_out == ["copy has the seed of a", "begun has 1 committed of the others' 2 rounds"]
+    assert group.codes == ["0.1", "0.1+new"] and group.label == "A: mean of 3 seeds"
+    tables = [*comparison.held_out([group]), comparison.effects([group]), comparison.cost([group])]
+    for table in [*tables, *comparison.difficulty([group])]:
+        assert [r.name for r in table.rows] == ["a", "copy", "b", "begun", "mean of 2 seeds, t interval"]
+    assert comparison.cost([group]).rows[-1].cells[0] == "2"
+    assert comparison.held_out([group])[0].rows[-1].cells[1] == "70.0%"
+    (curve,) = held_out_curves([group]).panels["sums"]
+    assert len(curve.runs) == 4 and curve.mean is not None
+    assert [(p.round, p.n) for p in curve.mean.points] == [(-1, 3), (0, 3)]
 
 
 def test_curves_have_a_mean_where_several_seeds_have_a_point(groups: list[comparison.Group]) -> None:
