@@ -62,8 +62,11 @@ def matched_difference(
 
         V = G/(G-1) sum_g (sum_{s in g} w_s (p_1s - p_0s - b))^2 / (sum_s w_s)^2.
 
-    The error is None where fewer than two clusters have both arms, none of them differs from b, or an arm
-    of those has only right or only wrong answers. Raises ValueError where no stratum has both arms.
+    An arm with only right or only wrong answers adds nothing to V, as if its share were certain; instead
+    p(1-p)/(G+2) with p = 1/(G+2) is added for it, the variance of a share of G answers after one of either
+    kind was added (Agresti and Caffo 2000, The American Statistician 54(4)). The error is None where fewer
+    than two clusters have both arms, none of them differs from b, or both arms are of that kind. Raises
+    ValueError where no stratum has both arms.
     """
     n1, s1, n0, s0 = (np.asarray(x, float) for x in (treated, treated_right, controls, controls_right))
     both = (n1 > 0) & (n0 > 0)
@@ -74,10 +77,14 @@ def matched_difference(
     weight = n1 * n0 / (n1 + n0)
     gap = s1 / n1 - s0 / n0
     estimate = float((weight * gap).sum() / weight.sum())
-    if len(names) < 2 or not (_varies(n1, s1) and _varies(n0, s0)):
+    certain = [not _varies(n1, s1), not _varies(n0, s0)]
+    if len(names) < 2 or all(certain):
         return estimate, None, len(names)
     influence = np.bincount(at, weight * (gap - estimate)) / weight.sum()
     variance = float(len(names) / (len(names) - 1) * (influence**2).sum())
+    if any(certain):
+        p = 1 / (len(names) + 2)
+        variance += p * (1 - p) / (len(names) + 2)
     return estimate, variance**0.5 if variance > 1e-24 else None, len(names)
 
 
