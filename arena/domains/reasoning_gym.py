@@ -27,6 +27,7 @@ import numpy as np
 
 from arena.domains.base import Anchor, Domain, Executor, Rejected, Solution, register
 from arena.domains.claims import Claim, Stated
+from arena.domains.emphasis import labelled, readings
 from arena.domains.reasoning_catalogue import ANCHORED, CATEGORIES, GENERATORS, LEFT_OUT, OPEN
 from arena.domains.reasoning_worker import worker
 from culture.records import Form
@@ -56,11 +57,6 @@ _SPEC: Final = re.compile(
     r"([a-z0-9_]+)((?:[\s,:;]+[a-z_]+\s*=\s*[0-9]{1,3})*)[\s,:;]+(?:#|(anchor) )\s*([0-9]{1,9})\.?"
 )
 _LEVEL: Final = re.compile(r"([a-z_]+)\s*=\s*([0-9]+)")
-_ANSWER: Final = re.compile(
-    r"^[^\w\n]*?(?P<emphasis>[*_`]*)[ \t]*answer[ \t]*(?P<closed>[*_`]*)[ \t]*:",
-    re.IGNORECASE | re.MULTILINE,
-)
-_EMPHASIS: Final = re.compile(r"([*_`]+)(.+)\1", re.DOTALL)
 _CHARACTERS: Final = "".join(map(chr, range(32, 127)))
 
 
@@ -365,24 +361,17 @@ class ReasoningGym(Domain):
         return f"Answer:{chr(10) if chr(10) in solution.answer else ' '}{solution.answer}"
 
     def read_answer(self, completion: str, form: Form) -> str | None:
-        """Everything after the last ``Answer:`` that begins a line, else the whole completion, without
-        spaces at its ends and without Markdown's emphasis where that began at the label; None where it is
-        empty or longer than :data:`MAX_ANSWER`."""
-        marks = list(_ANSWER.finditer(completion))
-        text = (completion[marks[-1].end() :] if marks else completion).strip()
-        if marks and not marks[-1]["closed"]:
-            emphasis = marks[-1]["emphasis"]
-            bare = text.removeprefix(emphasis)
-            text = (bare if bare != text else text.removesuffix(emphasis)).strip()
+        """Everything after the last ``Answer:``, see :func:`~arena.domains.emphasis.labelled`; None where
+        it is empty or longer than :data:`MAX_ANSWER`."""
+        text = labelled(completion)
         return text if 0 < len(text) <= MAX_ANSWER else None
 
     def check(self, spec: str, answer_key: str, answer: str) -> bool:
         """Whether the library's scorer gives the answer a 1, as it is or without Markdown's emphasis."""
         item = read(spec)
-        emphasised = _EMPHASIS.fullmatch(answer)
         return any(
             worker(os.getpid()).score(item.generator, dict(item.levels), item.seed(), text) >= 1.0
-            for text in ((answer, emphasised[2].strip()) if emphasised else (answer,))
+            for text in readings(answer)
         )
 
     # -- culture -----------------------------------------------------------------------------------
