@@ -65,10 +65,10 @@ READING = [
 GAME = ["plugins=[benchmarks.text_game]", "domains=['gym:HotCold-v0']"]
 KINDS: dict[str, tuple[int, list[str]]] = {
     "transforms": (12, ["domains=[transforms]"]),
-    "arithmetic": (12, ["domains=[arithmetic]", "curriculum.learnability.start_target=4.0",
+    "arithmetic": (50, ["domains=[arithmetic]", "curriculum.learnability.start_target=4.0",
                         "curriculum.learnability.minimum_target=2.0", "warm_up.solve_target=4.0",
                         "warm_up.read_target=20.0", "warm_up.propose_target=60.0"]),
-    "program": (12, ["domains=[program]", "warm_up.propose_target=60.0", "warm_up.solve_target=12.0",
+    "program": (80, ["domains=[program]", "warm_up.propose_target=60.0", "warm_up.solve_target=12.0",
                      "warm_up.read_target=12.0", "engine.proposal_tokens=96", "rollout.problems=300"]),
     "games": (150, ["domains=[games]", *SMALL, *PLAYING, *ASKING]),
     "games:tictactoe": (150, ["domains=['games:tictactoe']", *SMALL, *PLAYING, *ASKING]),
