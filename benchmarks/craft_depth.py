@@ -3,12 +3,12 @@
     python -m benchmarks.craft_depth [FOLDER] [--last 10]
 
 Reads the finished runs of ``run_arena.py study topology`` (or of another study or sweep on craft, as
-``FOLDER``, whose runs are called CONDITION-seedN) and plays nothing. The depth reached in an arm is the
-expected depth of a success: the sum over depths d = 1, 2, ... of the share of attempts that made a goal of
-depth d, in the ``--last`` rounds, over depths that every arm of the run was drawn at least ten times for. A
+``FOLDER``, whose runs are called CONDITION-seedN) and plays nothing. The depth reached in an arm is the sum
+over depths d = 1, 2, ... of the share of attempts that made a goal of depth d whose recipes were not shown
+with it, in the ``--last`` rounds, over depths that every arm of the run was drawn at least ten times for. A
 solver that makes everything down to depth 2 and nothing below reaches 2. Arms are drawn by lot, so
 differences within a run are effects; intervals are Student's t over seeds at 95%, and those against the
-complete graph are paired by seed. Beside it stands the deepest goal that anybody made.
+complete graph are paired by seed. Beside it stands the deepest such goal that was made by anybody, by arm.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _OF_DEPTH = """
 """
 _DEEPEST = """
     SELECT a.arm, max((p.features ->> '$.depth')::INT) FROM attempts a JOIN problems p USING (problem_id)
-    WHERE p.domain = 'craft' AND a.correct GROUP BY ALL
+    WHERE p.domain = 'craft' AND a.correct AND NOT (p.features ->> '$.page')::DOUBLE::BOOLEAN GROUP BY ALL
 """
 
 
