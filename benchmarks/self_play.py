@@ -10,7 +10,7 @@ problem or not, new or not, at ten times the rate, and the domain's operator wri
 
 For each condition and each of the rounds ``--at``: of the ten rounds up to it the share of proposals that
 are valid, the share of valid ones that are new, the diversity (Vendi score of at most 1,000 of them, in
-texts, and distinct-2), the difficulty of what was admitted; and the share of held-out anchors solved. Means
+texts), the difficulty of what was admitted; and the share of held-out anchors solved. Means
 over seeds with Student's t at 95%. A run that was stopped goes on with the same command.
 """
 
@@ -43,7 +43,7 @@ CONDITIONS: dict[str, list[str]] = {
 COMMON = ["rollout.problems=120", "rollout.notes_written=8", "evaluation={every: 50, per_cell: 12}"]
 WINDOW = 10
 """Rounds that a figure is of."""
-COLUMNS = ("valid", "new of valid", "Vendi", "distinct-2", "difficulty", "held out")
+COLUMNS = ("valid", "new of valid", "Vendi", "difficulty", "held out")
 
 
 def planned(condition: str, seed: int, rounds: int) -> Planned:
@@ -70,7 +70,7 @@ def figures(folder: Path, at: int) -> dict[str, float]:
         (held,) = log.execute(
             "SELECT arg_max(value, round) FROM measures WHERE name = 'held_out/solver' AND round < ?", [at]
         ).fetchone() or (None,)
-    values = (valid, new, found.vendi, found.distinct.get(2), difficulty, held)
+    values = (valid, new, found.vendi, difficulty, held)
     return {
         name: np.nan if value is None else float(value) for name, value in zip(COLUMNS, values, strict=True)
     }
