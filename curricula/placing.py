@@ -165,7 +165,8 @@ class _Table:
 
 def _error(nodes: Floats, posterior: Floats, problems: Floats, mean: float, deviation: float) -> float:
     """The standard error of the mean, the spread being estimated too: from the observed information, what
-    complete data would tell less the covariance of its score given the attempts (Louis 1982)."""
+    complete data would tell less the covariance of its score given the attempts (Louis 1982). Raises
+    ArithmeticError where that tells nothing."""
     z = (nodes - mean) / deviation
     scores = np.array([z / deviation, z**2])  # of the mean and of the log of the spread, but for constants
     expected = np.einsum("jq,sq->js", posterior, scores)
@@ -174,4 +175,7 @@ def _error(nodes: Floats, posterior: Floats, problems: Floats, mean: float, devi
     total = problems.sum()
     complete = np.array([[total / deviation**2, 0.0], [0.0, 2 * total + DOUBT**-2]])
     (mm, ms), (_, ss) = complete - missing
-    return float(np.sqrt(ss / (mm * ss - ms**2)))
+    determinant = mm * ss - ms**2
+    if not (ss > 0 and determinant > 0):
+        raise ArithmeticError("expected attempts that tell the mean of difficulties, got a flat likelihood")
+    return float(np.sqrt(ss / determinant))

@@ -15,6 +15,7 @@ from __future__ import annotations
 import ast
 import re
 import string
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -114,7 +115,8 @@ def read_plain(text: str, *, use_all: bool = True) -> Function:
     if _NESTED.search(bare):
         raise Rejected("too_deep", "expected fewer signs and brackets in a row")
     try:
-        tree = ast.parse(source)
+        with warnings.catch_warnings(action="ignore", category=SyntaxWarning):  # `1if a` may be written
+            tree = ast.parse(source)
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         raise Rejected(
             "syntax", f"expected a Python function, got {type(error).__name__}: {error}"

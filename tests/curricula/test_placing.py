@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from curricula import placing
 from curricula.irt import probability
 from curricula.placing import Tries, place
 
@@ -76,3 +77,11 @@ def test_what_has_no_place_is_refused():
     ):
         with pytest.raises(ValueError, match=told):
             place(tries)
+
+
+def test_attempts_that_tell_nothing_have_no_error() -> None:
+    """Difficulties are spread wider after the attempts than before: the mean may lie anywhere."""
+    wide = np.exp(-0.45 * placing.NODES**2)
+    posterior = np.tile(wide / wide.sum(), (50, 1))
+    with pytest.raises(ArithmeticError, match="got a flat likelihood"):
+        placing._error(placing.NODES, posterior, np.ones(50), 0.0, 1.0)

@@ -1,4 +1,6 @@
 import re
+import warnings
+from contextlib import suppress
 from typing import Any
 
 import hypothesis.strategies as st
@@ -458,3 +460,11 @@ def test_long_nonsense_is_read_in_time() -> None:
             domain.claims(text, form)
         with pytest.raises(Rejected):
             domain.parse(text[:4000])
+
+
+def test_how_a_proposal_is_spaced_is_no_warning() -> None:
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        with suppress(Rejected):
+            domain.parse("D:return 1if a else 2|3")
+    assert told == []
