@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from analysis.export_folder import ExportError
 from analysis.git_export import GitExported, export_git, revisions_of
@@ -134,17 +134,20 @@ def ancestors(of: dict[str, list[str]], names: list[str]) -> set[str]:
 
 
 def assert_log_of_each_note(folder: Path, done: GitExported, library: Library) -> None:
-    """`git log` of a file has the note's revisions, but for those whose text is that of a parent.
+    """`git log` of a file has the note's revisions, but for those whose text is that of a parent, from the
+    one that put it where it stands.
 
     Merges aside, whose parents `assert_structure` looks at: with --full-history git lists those of others.
     """
+    at = stood(library, revisions_of(library))
     for name in library.heads():
         path = str(path_of(library.note(name)))
         listed = ["log", "--all", "--full-history", "--no-merges", "--format=%H", "--", path]
         expected = {
             done.commits[r.revision_id]
             for r in library.history(name)
-            if r.body not in [library.revision(p).body for p in r.parents]
+            if str(path_of(at[r.revision_id])) == path
+            and (r.outcome == "published" or r.body not in [library.revision(p).body for p in r.parents])
         }
         of = parents(folder)
         assert set(git(folder, *listed).split()) == {c for c in expected if len(of[c]) < 2}
@@ -153,9 +156,10 @@ def assert_log_of_each_note(folder: Path, done: GitExported, library: Library) -
 def assert_blame(folder: Path, done: GitExported, library: Library) -> None:
     """`git blame` says of every line of every last text and open branch what ours says."""
     revision_of = {commit: name for name, commit in done.commits.items()}
+    stands = stood(library, revisions_of(library))
     for name in library.heads():
         for revision in (library.head(name), *library.branches(name)):
-            path = str(path_of(library.note(name)))
+            path = str(path_of(stands[revision.revision_id]))
             output = git(folder, "blame", "--porcelain", done.commits[revision.revision_id], "--", path)
             rows, at = [], ("", 0)
             for line in output.split("\n"):
@@ -171,6 +175,9 @@ def assert_blame(folder: Path, done: GitExported, library: Library) -> None:
 
 
 @given(STEPS)
+@example(
+    [("new", "anna", 0, [0]), ("new", "anna", 0, [0]), ("own", "anna", 0, [0]), ("publish", "anna", 2, [0])]
+)
 @settings(max_examples=12)
 def test_git_tells_the_story_of_any_history(steps: list[Step]) -> None:
     story = told(steps, fresh=True)
