@@ -8,6 +8,7 @@ each note, and neither program is made to show thousands of them.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,7 +136,8 @@ def export_wandb(connection: duckdb.DuckDBPyConnection, folder: Path) -> Tracker
             dir=str(partial),
             project="ludus",
             name=run.name,
-            id=run.run_id,
+            # wandb allows less in an id than Ludus does, and makes a folder of it
+            id=re.sub(r"[^A-Za-z0-9_.-]", "-", run.run_id)[:64],
             config=run.config,
             settings=settings,
         )
