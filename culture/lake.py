@@ -162,11 +162,15 @@ class Lake:
 
     def _insert(self, arrow: dict[str, pa.Table]) -> None:
         for table, columns in arrow.items():
-            self._connection.register("incoming", columns)
-            try:
-                self._connection.execute(f"INSERT INTO {table} SELECT * FROM incoming")
-            finally:
-                self._connection.unregister("incoming")
+            self._write(f"INSERT INTO {table} SELECT * FROM incoming", columns)
+
+    def _write(self, sql: str, incoming: pa.Table) -> None:
+        """SQL that reads the table ``incoming``."""
+        self._connection.register("incoming", incoming)
+        try:
+            self._connection.execute(sql)
+        finally:
+            self._connection.unregister("incoming")
 
     def replan(self, rounds: int, author: str) -> None:
         """Make ``rounds`` the length in the run's configuration, by a commit, where it says another.
@@ -178,15 +182,8 @@ class Lake:
         if not found or found[0].config.get("rounds") == rounds:
             return
         arrow = to_arrow("runs", [replace(found[0], config={**found[0].config, "rounds": rounds})])
-
-        def update() -> None:
-            self._connection.register("incoming", arrow)
-            try:
-                self._connection.execute("UPDATE runs SET config = (SELECT config FROM incoming)")
-            finally:
-                self._connection.unregister("incoming")
-
-        self._transact(update, author, f"{rounds} rounds are planned")
+        sql = "UPDATE runs SET config = (SELECT config FROM incoming)"
+        self._transact(lambda: self._write(sql, arrow), author, f"{rounds} rounds are planned")
 
     def compact(self) -> None:
         """Merge small Parquet files and move the catalog's rows to Parquet; all versions stay readable."""
