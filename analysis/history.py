@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import duckdb
-from scipy import stats
+
+from culture.wilson import wilson
 
 START = -1
 """The round that evaluations of version 0 are put at: it had learned nothing yet."""
@@ -43,12 +44,6 @@ class Score:
     def interval(self) -> tuple[float, float]:
         """The 95% interval of the share (Wilson 1927)."""
         return wilson(self.right, self.anchors)
-
-
-def wilson(right: int, n: int) -> tuple[float, float]:
-    """The 95% score interval of a share of ``right`` in ``n`` > 0 (Wilson 1927)."""
-    found = stats.binomtest(right, n).proportion_ci(0.95, method="wilson")
-    return float(found.low), float(found.high)
 
 
 def scores(connection: duckdb.DuckDBPyConnection) -> list[Score]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, get_args
 
@@ -11,13 +10,11 @@ from arena.answering import Question, answers
 from arena.opponents import match_at
 from arena.pools import WorkFailed
 from culture.records import Arm, Evaluation, Measure
+from culture.wilson import wilson
 from curricula import frontier_of
 
 if TYPE_CHECKING:
     from arena.round import Play
-
-_Z = 1.959963984540054
-"""Two-sided 95% of a normal."""
 
 
 def evaluate(play: Play) -> None:
@@ -119,12 +116,3 @@ def _share(play: Play, domain: str, name: str, outcomes: Sequence[bool]) -> None
     p = sum(outcomes) / n
     low, high = wilson(sum(outcomes), n)
     play.rows.measures.append(Measure(play.round, name, domain, p, low, high, n))
-
-
-def wilson(k: int, n: int) -> tuple[float, float]:
-    """The 95% score interval of a share of ``k`` in ``n`` > 0 (Wilson 1927)."""
-    p = k / n
-    scale = 1 + _Z**2 / n
-    middle = (p + _Z**2 / (2 * n)) / scale
-    half = _Z * math.sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2)) / scale
-    return max(0.0, middle - half), min(1.0, middle + half)

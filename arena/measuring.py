@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, cast
 import duckdb
 import numpy as np
 
-from arena.evaluating import wilson
 from culture import connect
 from culture.catalog import LakeError
 from culture.records import Attempt, Json, Measure, Problem
+from culture.wilson import wilson
 from curricula import ability, emergence
 from curricula.ability import Attempted, Evaluated, Standings
 from curricula.base import Floats, counted

@@ -22,11 +22,11 @@ from culture.catalog import LakeError
 OWN: dict[str, Figure] = {f.NAME: f for f in (cast("Figure", standing), cast("Figure", topology))}
 WANTED: dict[str, tuple[str, ...]] = {
     "curriculum": ("success", "standing", "difficulty", "proposals", "effect"),
-    "library": ("growth",),
+    "library": ("growth", "readership"),
     "agents": ("topology",),
 }
 """Figures of each page."""
-HEAVY = frozenset(["effect"])
+HEAVY = frozenset(["effect", "readership"])
 """Figures whose data grow with the attempts."""
 MOST_ATTEMPTS = 300_000
 """Attempts of a run up to which heavy figures are drawn."""

@@ -12,6 +12,7 @@ from analysis.figures import (
     network,
     phases,
     proposals,
+    readership,
     scale,
     success,
 )
@@ -29,6 +30,7 @@ FIGURES: dict[str, Figure] = {
         lineage,
         effect,
         growth,
+        readership,
         network,
         phases,
     )

@@ -10,7 +10,8 @@ from matplotlib.ticker import PercentFormatter
 
 from analysis.figures.base import Log, NoData, Point, Series
 from analysis.figures.style import COLOURS, MARKERS, STYLES, WIDE, band, bars, every, legend, of_rounds
-from analysis.history import SCORES, scores, wilson
+from analysis.history import SCORES, scores
+from culture.wilson import wilson
 
 NAME: Final = "success"
 TITLE: Final = "Success: on the school's own problems, and on held-out anchors"

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from analysis.history import wilson
 from analysis.measures.estimate import Estimate, Floats, Log, NothingToMeasure, from_left_out
 from culture.clustered import LEVEL
+from culture.wilson import wilson
 
 Use = Literal["citation", "reading"]
 SILENCE = 5

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from analysis.history import wilson
 from analysis.measures.diversity import varied, vendi
 from analysis.measures.embedding import Embedding, cosines, drawn
 from analysis.measures.estimate import Estimate, Log, NothingToMeasure, from_left_out
+from culture.wilson import wilson
 
 SAMPLED = """
 SELECT list_sum(logprobs), len(logprobs) FROM problems

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from analysis.history import wilson
 from analysis.measures.estimate import Estimate, Log, NothingToMeasure
+from culture.wilson import wilson
 from curricula.emergence import mean
 
 BIRTHS = """

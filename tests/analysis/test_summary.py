@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from analysis.history import START, scores, wilson
+from analysis.history import START, scores
 from analysis.summary import effect_text, headline, summary
 from culture import connect
 from culture.effect import Effect, culture_effect
@@ -23,12 +23,6 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyCon
 
 def lines(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     return {label: text for section in summary(connection) for label, text in section.lines}
-
-
-def test_wilson() -> None:
-    # Newcombe (1998), Statistics in Medicine 17, table I, method 3: 81 of 263
-    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-    assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
 
 
 def test_version_0_is_the_start(log: duckdb.DuckDBPyConnection) -> None:

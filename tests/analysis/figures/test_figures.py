@@ -6,6 +6,7 @@ import dataclasses
 import json
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from analysis.figures import (
     network,
     phases,
     proposals,
+    readership,
     scale,
     success,
 )
@@ -32,8 +34,10 @@ from analysis.figures.rendering import DOTS, save, write
 from analysis.history import START
 from culture import connect
 from culture.queries import select
+from culture.records import Read
 from tests.analysis.log import round_rows, write_log
-from tests.analysis.school import HOSTILE, school
+from tests.analysis.school import HOSTILE, note, revision, school
+from tests.culture.rows import example
 
 ALL = pytest.mark.parametrize("figure", FIGURES.values(), ids=list(FIGURES))
 
@@ -181,6 +185,35 @@ def test_growth(log: Log) -> None:
     found = growth.data(log)
     assert found.begun == {"lesson": [2] * 4, "dispute": [1] * 4}
     assert (found.texts, found.tokens, found.in_sight) == ([4] * 4, [40] * 4, [7, 8, 9, 10])
+
+
+def test_readership(log: Log) -> None:
+    found = readership.data(log)
+    sight, read = found.notes
+    assert [p.value for p in sight.points] == [7, 8, 9, 10]
+    # the one text that is read was written in round 0, and read three times a round
+    assert [(p.value, p.n) for p in read.points] == [(1, 3)] * 4
+    assert [(p.round, p.value, p.low, p.high, p.n) for p in found.age.points] == [
+        (k, k, k, k, 3) for k in range(4)
+    ]
+    assert {s.label: s.values for s in found.citations} == {"note": [2, 0, 0, 0], "problem": [1, 0, 0, 0]}
+
+
+def test_the_age_of_what_is_read_is_over_reads(tmp_path: Path) -> None:
+    rows = [round_rows(at) for at in range(11)]
+    for at, each in enumerate(rows):
+        each.notes, each.revisions, each.reads, each.citations = [], [], [], []
+        each.notes = [note(at, at, "lesson", "a", "t")]
+        each.revisions = [revision(f"r{at}", f"n{at}", at, "a", at + 1)]
+    # in round 10 eight reads of what round 9 wrote, one each of rounds 6 and 0
+    wrote = [9] * 8 + [6, 0]
+    rows[10].reads = [
+        replace(example(Read, 10, k), round=10, revision_id=f"r{w}", note_id=f"n{w}", arm="library")
+        for k, w in enumerate(wrote)
+    ]
+    with connect(write_log(tmp_path / "run", rows)) as log:
+        (point,) = readership.data(log).age.points
+    assert (point.round, point.value, point.low, point.high, point.n) == (10, 1, 1, 4, 10)
 
 
 def test_network(log: Log) -> None:

@@ -12,7 +12,6 @@ import duckdb
 import numpy as np
 import pytest
 
-from analysis.history import wilson
 from analysis.measures import (
     attractors,
     citations,
@@ -37,6 +36,7 @@ from culture import connect
 from culture.embedding import EmbeddingError
 from culture.history import NoSuchRound
 from culture.records import Measure
+from culture.wilson import wilson
 from curricula.emergence import ZONE
 from tests.analysis.log import write_log
 from tests.analysis.measures.school import School
