@@ -70,6 +70,8 @@ def write(folder: Path, attempts: int, seed: int) -> None:
         "decisions": max(total // 100, 60), "measured": max(min(total // 5000, 2000), 5),
     }  # fmt: skip
     Lake.create(folder, LakeConfig()).close()
+    # what else the commands take for a run
+    (folder / "run.yaml").write_text(f"seed: {seed}\nrounds: {ROUNDS}\n", encoding="utf-8")
     where = catalog.place(folder, LakeConfig())
     sql = statements()
     with catalog.session(where) as log:

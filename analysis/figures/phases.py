@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-import numpy as np
 from matplotlib.figure import FigureBase
-from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.base import Log, NoData
-from analysis.figures.style import COLOURS, GREY, HATCHES, WIDE, plain
+from analysis.figures.style import COLOURS, GREY, HATCHES, WIDE, stacked
 
 NAME: Final = "phases"
 TITLE: Final = "Time by phase"
@@ -46,26 +44,18 @@ def data(log: Log) -> PhaseTimes:
 def draw(data: PhaseTimes, figure: FigureBase) -> None:
     """One panel of stacked bars; phases that took no time to speak of are left out of the legend."""
     axes = figure.subplots()
-    below = np.zeros(len(data.rounds))
     total = sum(sum(s) for s in data.seconds.values())
+    parts = []
     for at, (phase, seconds) in enumerate(data.seconds.items()):
-        heights = np.array(seconds, float)
-        share = heights.sum() / total if total else 0.0
-        axes.bar(
-            data.rounds,
-            heights,
-            bottom=below,
-            width=1.0 if len(data.rounds) > 40 else 0.85,
-            color=GREY if phase == "other" else COLOURS[at % len(COLOURS)],
-            hatch=HATCHES[at % len(HATCHES)],
-            edgecolor="white",
-            linewidth=0,
-            label=f"{phase} ({share:.1%})" if share >= 0.001 else None,
-        )
-        below += heights
-    plain(axes)
-    axes.set_xlabel("round")
+        share = sum(seconds) / total if total else 0.0
+        look: dict[str, Any] = {
+            "color": GREY if phase == "other" else COLOURS[at % len(COLOURS)],
+            "hatch": HATCHES[at % len(HATCHES)],
+        }
+        if share >= 0.001:
+            look["label"] = f"{phase} ({share:.1%})"
+        parts.append((seconds, look))
+    highest = stacked(axes, data.rounds, parts)
     axes.set_ylabel("seconds")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_ylim(0, max(below.max() * 1.3, 1e-9))
+    axes.set_ylim(0, max(highest * 1.3, 1e-9))
     axes.legend(loc="upper center", ncols=4, fontsize=8.5, frameon=False)

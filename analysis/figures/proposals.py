@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
 from matplotlib.figure import FigureBase
-from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.base import Log, NoData
-from analysis.figures.style import WIDE, plain
+from analysis.figures.style import WIDE, stacked
 
 NAME: Final = "proposals"
 TITLE: Final = "What came of the proposals"
@@ -57,25 +55,13 @@ def data(log: Log) -> Proposals:
 def draw(data: Proposals, figure: FigureBase) -> None:
     """One panel of stacked bars."""
     axes = figure.subplots()
-    below = np.zeros(len(data.rounds))
     total = sum(sum(counts) for counts in data.counts.values())
+    parts = []
     for label, hatch, colour in OUTCOMES:
-        heights = np.array(data.counts[label], float)
-        axes.bar(
-            data.rounds,
-            heights,
-            bottom=below,
-            width=1.0 if len(data.rounds) > 40 else 0.85,
-            color=colour,
-            hatch=hatch,
-            edgecolor="white",
-            linewidth=0,
-            label=f"{label} ({heights.sum() / total:.1%})",
-        )
-        below += heights
-    plain(axes)
-    axes.set_xlabel("round")
+        counts = data.counts[label]
+        told = f"{label} ({sum(counts) / total:.1%})"
+        parts.append((counts, {"color": colour, "hatch": hatch, "label": told}))
+    highest = stacked(axes, data.rounds, parts)
     axes.set_ylabel("proposals")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_ylim(0, below.max() * 1.3)
+    axes.set_ylim(0, highest * 1.3)
     axes.legend(loc="upper center", ncols=2, fontsize=8.5, frameon=False)
