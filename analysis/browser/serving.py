@@ -55,8 +55,11 @@ def _free() -> int:
 def head() -> str:
     """What every page has in its head."""
     style = (HERE / "page.css").read_text(encoding="utf-8")
-    script = (HERE / "page.js").read_text(encoding="utf-8")
-    return f"<style>\n{style}</style>\n<script>\n{script}</script>\n"
+    return f"<style>\n{style}</style>\n{_script()}"
+
+
+def _script() -> str:
+    return f"<script>\n{(HERE / 'page.js').read_text(encoding='utf-8')}</script>\n"
 
 
 def serve(folders: Sequence[Path], port: int, *, show: bool) -> None:
@@ -101,13 +104,16 @@ def edit(folders: Sequence[Path], notebook: Path, port: int, *, show: bool) -> i
     check(port)
     hand_over(folders)
     if not notebook.exists():
-        around = notebook.with_suffix(".head.html")
-        around.write_text(head(), encoding="utf-8")
+        style, around = notebook.with_suffix(".css"), notebook.with_suffix(".head.html")
+        style.write_text((HERE / "page.css").read_text(encoding="utf-8"), encoding="utf-8")
+        # the editor takes no script; `marimo run` of the copy does
+        around.write_text(_script(), encoding="utf-8")
         source = PAGE.read_text(encoding="utf-8")
         begin = 'app = marimo.App(width="full", app_title="Ludus"'
         if source.count(begin) != 1:
             raise CannotServe(f"expected {begin} in {PAGE}, got another text; install Ludus anew")
-        source = source.replace(begin, f"{begin}, html_head_file={around.name!r}")
+        files = f"css_file={style.name!r}, html_head_file={around.name!r}"
+        source = source.replace(begin, f"{begin}, {files}")
         notebook.write_text(source, encoding="utf-8")
     told = "run its cells with the button at the lower right; Ctrl-C ends the editor"
     print(f"{notebook} is yours to change; {told}", flush=True)

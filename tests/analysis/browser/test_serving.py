@@ -54,8 +54,14 @@ def test_a_copy_of_the_notebook_is_made_once(tmp_path: Path, monkeypatch: pytest
     notebook = tmp_path / "browse.py"
     assert serving.edit([tmp_path], notebook, serving._free(), show=False) == 0
     text = notebook.read_text(encoding="utf-8")
-    assert "html_head_file='browse.head.html'" in text
-    assert (tmp_path / "browse.head.html").read_text(encoding="utf-8") == serving.head()
+    assert "css_file='browse.css', html_head_file='browse.head.html'" in text
+    files = {
+        name: (tmp_path / name).read_text(encoding="utf-8") for name in ("browse.css", "browse.head.html")
+    }
+    # the editor takes styles and no scripts, so each has a file of its own
+    assert "<" not in files["browse.css"] and ".ludus" in files["browse.css"]
+    assert files["browse.head.html"].startswith("<script>") and "<style>" not in files["browse.head.html"]
+    assert files["browse.css"] in serving.head() and files["browse.head.html"] in serving.head()
     compile(text, notebook, "exec")
     notebook.write_text("# mine", encoding="utf-8")
     serving.edit([tmp_path], notebook, serving._free(), show=True)
