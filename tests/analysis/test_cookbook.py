@@ -174,7 +174,7 @@ EXPECTED: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
     ),
     "Which run learned most for what it cost?": (
         "run, policy_version, share, tokens",
-        [("a", "solver@0", 0.1, 1500), ("a", "solver@1", 0.2, 1500), ("b", "solver@0", 0.1, 1500),
+        [("a", "solver@0", 0.1, 0), ("b", "solver@0", 0.1, 0), ("a", "solver@1", 0.2, 1500),
          ("b", "solver@1", 0.2, 1500), ("a", "solver@4", 0.8, 6000), ("b", "solver@4", 0.8, 6000)],
     ),
     "Which curricula climbed?": (
