@@ -52,7 +52,8 @@ def pages(folder: Path, run: str) -> dict[str, str]:
         "books": "view=books",
         "problems": "view=problems",
         "agents": "view=agents",
-        "SQL": "view=sql&query=SELECT+arm,+count(*)+FROM+attempts+GROUP+BY+arm",
+        "pictures": "view=pictures",
+        "SQL": "view=sql&sql=SELECT+arm,+count(*)+FROM+attempts+GROUP+BY+arm",
     }
     with culture.connect(folder) as log:
         for view, query in IDS.items():

@@ -12,6 +12,7 @@ VIEWS = {
     "books": "Books",
     "problems": "Problems",
     "agents": "Agents",
+    "pictures": "Pictures",
     "sql": "SQL",
 }
 """The views, with what their tabs are called."""

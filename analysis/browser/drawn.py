@@ -24,9 +24,10 @@ WANTED: dict[str, tuple[str, ...]] = {
     "curriculum": ("success", "standing", "difficulty", "proposals", "effect"),
     "library": ("growth", "readership"),
     "agents": ("topology",),
+    "pictures": ("collapse", "frontier", "scale", "lineage", "network", "phases"),
 }
 """Figures of each page."""
-HEAVY = frozenset(["effect", "readership"])
+HEAVY = frozenset(["effect", "readership", "collapse", "frontier", "scale", "lineage", "network"])
 """Figures whose data grow with the attempts."""
 MOST_ATTEMPTS = 300_000
 """Attempts of a run up to which heavy figures are drawn."""

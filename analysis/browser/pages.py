@@ -178,6 +178,11 @@ def _agent(log: Log, round: int, address: Address) -> dict[str, object] | None:
     return None if page is None else {"page": page}
 
 
+@_page("pictures")
+def _pictures(log: Log, round: int, address: Address) -> dict[str, object]:
+    return {}
+
+
 @_page("sql")
 def _sql(log: Log, round: int, address: Address) -> dict[str, object]:
     asked = address.get("sql")

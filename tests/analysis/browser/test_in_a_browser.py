@@ -164,6 +164,7 @@ def test_every_tab_of_a_run_that_was_played(page: Page) -> None:
         ("Books", "Books at the end of round 2"),
         ("Problems", "Problems proposed by the end of round 2"),
         ("Agents", "Agents at the end of round 2"),
+        ("Pictures", "Time by phase."),
         ("SQL", "Ask the log"),
         ("Curriculum", "The curriculum at the end of round 2"),
     ):

@@ -65,7 +65,10 @@ def shown(log: Log, text: str) -> Seen:
 
 
 def addresses(school: School) -> list[str]:
-    found = [f"view={name}" for name in ("curriculum", "library", "books", "problems", "agents", "sql")]
+    found = [
+        f"view={name}"
+        for name in ("curriculum", "library", "books", "problems", "agents", "pictures", "sql")
+    ]
     book = school.book.revision.note_id
     found += [f"view=note&id={name}" for name in (school.name, book, school.dispute.revision.note_id)]
     found += [f"view=book&id={book}", f"view=book&id={book}&chapter=2", "view=problem&id=p1-0"]
