@@ -1,11 +1,13 @@
-"""Who reads whom, and which notes are read and cited: the networks of ``culture.graph``, as far as they
-can be looked at."""
+"""Who reads whom, and which notes are read and cited, as far as they can be looked at.
+
+The whole networks are in ``culture.graph``; a long run has millions of edges, so what is drawn is chosen in
+SQL.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,15 +16,6 @@ from matplotlib.lines import Line2D
 
 from analysis.figures.base import Log, NoData
 from analysis.figures.style import COLOURS, GREY, MAP
-from culture.graph import (
-    CITED,
-    READ,
-    CitationAttributes,
-    ReadershipAttributes,
-    citations,
-    readership,
-)
-from culture.graph import Node as GraphNode
 
 NAME: Final = "network"
 TITLE: Final = "Readers, authors and notes"
@@ -34,10 +27,32 @@ CAPTION: Final = (
 SIZE: Final = (10.4, 5.2)
 MOST: Final = 30
 """Notes that are shown one by one."""
-_LAST = "(SELECT max(round) FROM rounds)"
+_NOTES = f"""\
+WITH shown AS (
+    SELECT note_id, count(DISTINCT attempt_id) AS reads FROM reads GROUP BY note_id
+), named AS (
+    SELECT c.target_id AS note_id, count(*) AS cited
+    FROM citations c JOIN revisions USING (revision_id) WHERE c.target_kind = 'note' GROUP BY c.target_id
+)
+SELECT note_id, title, author, coalesce(reads, 0) AS reads, coalesce(cited, 0) AS cited,
+    count(*) OVER () AS notes, sum(coalesce(cited, 0)) OVER ()::BIGINT AS citations
+FROM notes LEFT JOIN shown USING (note_id) LEFT JOIN named USING (note_id)
+WHERE reads IS NOT NULL OR cited IS NOT NULL
+ORDER BY coalesce(reads, 0) + coalesce(cited, 0) DESC, note_id LIMIT {MOST}"""
 SQL: Final = {
-    "reads": READ.replace("$last", _LAST),
-    "citations": CITED.replace("$last", _LAST),
+    "authors": """\
+SELECT r.reader, n.author, count(*) AS reads
+FROM (SELECT DISTINCT attempt_id, reader, note_id FROM reads) r JOIN notes n USING (note_id)
+GROUP BY ALL ORDER BY ALL""",
+    "notes": _NOTES,
+    "reads": f"""\
+SELECT reader, note_id, count(DISTINCT attempt_id) AS reads
+FROM reads WHERE note_id IN (SELECT note_id FROM ({_NOTES})) GROUP BY ALL ORDER BY ALL""",
+    "citations": f"""\
+WITH chosen AS MATERIALIZED (SELECT note_id FROM ({_NOTES}))
+SELECT r.note_id, c.target_id, count(*) AS citations FROM citations c JOIN revisions r USING (revision_id)
+WHERE c.target_kind = 'note' AND r.note_id IN (FROM chosen) AND c.target_id IN (FROM chosen)
+GROUP BY ALL ORDER BY ALL""",
 }
 
 
@@ -88,41 +103,21 @@ class Network:
 
 def data(log: Log) -> Network:
     """Raises NoData where no note was read and none cited."""
-    read, cites = readership(log), citations(log)
-    by_note: Counter[str] = Counter()
-    by_agent: Counter[str] = Counter()
-    matrix: Counter[tuple[str, str]] = Counter()
-    reads = [(a, b, cast("ReadershipAttributes", e)["weight"]) for a, b, e in read.edges(data=True)]
-    for agent, note, weight in reads:
-        by_note[note.id] += weight
-        by_agent[agent.id] += weight
-        matrix[agent.id, read.nodes[note]["author"]] += weight
-    among = [
-        (a.id, b.id, n)
-        for a, b, n in (
-            (a, b, cast("CitationAttributes", e)["citations"]) for a, b, e in cites.edges(data=True)
-        )
-        if b.kind == "note" and "author" in cites.nodes[b]
-    ]
-    cited: Counter[str] = Counter()
-    for _, target, n in among:
-        cited[target] += n
-    known = sorted(by_note.keys() | cited.keys(), key=lambda n: (-by_note[n] - cited[n], n))
-    if not known:
+    most = log.execute(SQL["notes"]).fetchall()
+    if not most:
         raise NoData("No note was read by an attempt or cited by a note yet.")
-    chosen = set(known[:MOST])
-    edges = [Edge(agent.id, note.id, "reads", weight) for agent, note, weight in reads if note.id in chosen]
-    edges += [Edge(a, b, "cites", n) for a, b, n in among if a in chosen and b in chosen]
-    nodes = [
-        Node(a, "agent", a, "", by_agent[a], 0)
-        for a in sorted({e.source for e in edges if e.kind == "reads"})
-    ]
-    for name in known[:MOST]:
-        about = read.nodes[GraphNode("note", name)]
-        nodes.append(Node(name, "note", about["title"], about["author"], by_note[name], cited[name]))
+    matrix = {(a, b): n for a, b, n in log.execute(SQL["authors"]).fetchall()}
     readers, authors = sorted({a for a, _ in matrix}), sorted({b for _, b in matrix})
-    table = [[matrix[a, b] for b in authors] for a in readers]
-    return Network(readers, authors, table, nodes, edges, len(known), sum(cited.values()))
+    table = [[matrix.get((a, b), 0) for b in authors] for a in readers]
+    edges = [Edge(a, b, "reads", n) for a, b, n in log.execute(SQL["reads"]).fetchall()]
+    here = {e.source for e in edges}
+    nodes = [
+        Node(a, "agent", a, "", sum(row), 0) for a, row in zip(readers, table, strict=True) if a in here
+    ]
+    nodes += [Node(name, "note", title, author, n, cited) for name, title, author, n, cited, _, _ in most]
+    edges += [Edge(a, b, "cites", n) for a, b, n in log.execute(SQL["citations"]).fetchall()]
+    *_, notes, cited = most[0]
+    return Network(readers, authors, table, nodes, edges, notes, cited)
 
 
 def draw(data: Network, figure: FigureBase) -> None:
