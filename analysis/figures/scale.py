@@ -27,7 +27,9 @@ SQL: Final = {
 SELECT domain, round, policy_version, anchor_id, cell, correct FROM evaluations ORDER BY rowid""",
     "attempts without notes": """\
 SELECT domain, round, problem_id, policy_version, correct FROM attempts
-WHERE arm = 'none' AND NOT replay AND verdict <> 'error' ORDER BY rowid""",
+WHERE arm = 'none' AND NOT replay AND verdict <> 'error'
+    AND policy_version IN (SELECT policy_version FROM evaluations)  -- others are not on the scale
+ORDER BY rowid""",
 }
 
 
