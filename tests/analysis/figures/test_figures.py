@@ -35,7 +35,7 @@ from analysis.history import START
 from culture import connect
 from culture.queries import select
 from culture.records import Citation, Read
-from tests.analysis.log import round_rows, write_log
+from tests.analysis.log import attempt, round_rows, write_log
 from tests.analysis.school import HOSTILE, note, revision, school
 from tests.culture.rows import example
 
@@ -132,6 +132,25 @@ def test_scale(log: Log) -> None:
     # 7 of 10 are more than 1 of 10, on any scale
     assert able.points[2].value > able.points[1].value == able.points[0].value
     assert all(p.low < p.value < p.high for p in able.points)  # type: ignore[operator]
+
+
+def test_problems_on_the_scale(tmp_path: Path) -> None:
+    rows = [round_rows(at) for at in range(2)]
+    for at, each in enumerate(rows):
+        each.attempts = [
+            replace(attempt(10 * at + k, f"p{at}-{k // 4}", "none", k % 2 == 0, at=at), policy_version=v)
+            for k, v in enumerate(["solver@1"] * 8 + ["solver@9"])
+        ]
+        each.reads = []
+    rows[1].attempts = [replace(a, policy_version="solver@9") for a in rows[1].attempts]
+    with connect(write_log(tmp_path / "run", rows)) as log:
+        (found,) = scale.data(log).domains
+    # half of the answers of a version are right, so the problems stand where it does; of round 1 nobody's
+    # ability is known, and the ninth attempt of round 0 is at a problem of its own
+    (point,), ((at, able, hard),) = found.problems.points, found.against
+    assert (point.round, point.n, at) == (0, 2, 0)
+    assert able == pytest.approx(next(p.value for p in found.abilities[0].points if p.round == 0))
+    assert point.value == hard == pytest.approx(able, abs=0.05)
 
 
 def test_proposals(log: Log) -> None:
