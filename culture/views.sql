@@ -359,27 +359,27 @@ COMMENT ON COLUMN readings.tokens IS 'Length of what was shown, in tokens.';
 COMMENT ON COLUMN readings.body IS 'The text, untrusted.';
 
 CREATE TEMP VIEW readership AS
-WITH last AS (
-    SELECT agent_id, arg_max(neighbours, round) AS neighbours, arg_max(organisation, round) AS organisation
-    FROM lake.agents GROUP BY agent_id
-), written AS MATERIALIZED (
+WITH written AS MATERIALIZED (
     SELECT revision_id, author FROM lake.revisions
+), counted AS (
+    SELECT r.reader, w.author, r.round, count(*) AS reads, count(*) FILTER (r.arm = 'library') AS library
+    FROM lake.reads r JOIN written w USING (revision_id) GROUP BY r.reader, w.author, r.round
 )
-SELECT r.reader, w.author, count(*) AS reads, count(*) FILTER (r.arm = 'library') AS library,
-    min(r.round) AS first_round, max(r.round) AS last_round,
-    any_value(list_contains(f.neighbours, w.author)) AS adjacent,
-    any_value(f.organisation = t.organisation) AS same_organisation
-FROM lake.reads r JOIN written w USING (revision_id) LEFT JOIN last f ON f.agent_id = r.reader
-LEFT JOIN last t ON t.agent_id = w.author GROUP BY r.reader, w.author ORDER BY reads DESC, r.reader, w.author;
-COMMENT ON VIEW readership IS 'One row a reader and an author: how often the one was shown what the other wrote, and how they stand on the topology.';
+SELECT c.reader, c.author, sum(c.reads)::BIGINT AS reads, sum(c.library)::BIGINT AS library,
+    min(c.round) AS first_round, max(c.round) AS last_round, list_contains(f.neighbours, c.author) AS adjacent,
+    f.organisation = t.organisation AS same_organisation
+FROM counted c ASOF LEFT JOIN lake.agents f ON f.agent_id = c.reader AND f.round <= c.round
+ASOF LEFT JOIN lake.agents t ON t.agent_id = c.author AND t.round <= c.round
+GROUP BY c.reader, c.author, adjacent, same_organisation ORDER BY reads DESC, c.reader, c.author, adjacent;
+COMMENT ON VIEW readership IS 'One row a reader, an author and how they stood to each other on the topology: how often the one was shown what the other wrote. A pair has several rows where that changed.';
 COMMENT ON COLUMN readership.reader IS 'Agent that read.';
 COMMENT ON COLUMN readership.author IS 'Agent that wrote what was shown.';
 COMMENT ON COLUMN readership.reads IS 'Times, in any arm, in reads.';
 COMMENT ON COLUMN readership.library IS 'Of these in the arm library, in reads.';
 COMMENT ON COLUMN readership.first_round IS 'Round of the first.';
 COMMENT ON COLUMN readership.last_round IS 'Round of the last.';
-COMMENT ON COLUMN readership.adjacent IS 'Whether the author is among the reader''s neighbours, as they last were; NULL where the reader is not known.';
-COMMENT ON COLUMN readership.same_organisation IS 'Whether both are of one organisation, as they last were; NULL where one is not known.';
+COMMENT ON COLUMN readership.adjacent IS 'Whether the author was among the reader''s neighbours when it read; NULL where the reader is not known.';
+COMMENT ON COLUMN readership.same_organisation IS 'Whether both were of one organisation then; NULL where one is not known.';
 
 CREATE TEMP VIEW books AS
 WITH heads AS (
@@ -423,15 +423,15 @@ WITH written AS MATERIALIZED (
         list(DISTINCT author ORDER BY author) FILTER (round > first_round) AS authors
     FROM written GROUP BY note_id HAVING count(*) FILTER (round > first_round) > 0
 )
-SELECT n.note_id, n.kind, n.title, CASE WHEN t.before_revision IS NULL THEN 'begun'
-        WHEN t.is IN ('archived', 'quarantined') AND t.is IS DISTINCT FROM t.was THEN t.is
+SELECT n.note_id, n.kind, n.title, CASE WHEN t.is IN ('archived', 'quarantined') AND t.is IS DISTINCT FROM t.was THEN t.is
+        WHEN t.before_revision IS NULL THEN 'begun'
         WHEN t.was IN ('archived', 'quarantined') AND t.is NOT IN ('archived', 'quarantined') THEN 'returned'
         WHEN t.before_revision <> t.after_revision THEN 'revised' WHEN t.is = 'published' THEN 'published'
         WHEN t.branches > 0 THEN 'branched' ELSE 'unchanged' END AS change,
     t.revisions, t.branches, t.authors, t.before_revision, t.after_revision, b.body AS before, a.body AS after
 FROM notes_then t JOIN lake.notes n USING (note_id) LEFT JOIN lake.revisions b ON b.revision_id = t.before_revision
 LEFT JOIN lake.revisions a ON a.revision_id = t.after_revision ORDER BY n.note_id;
-COMMENT ON MACRO TABLE library_changes IS 'What became of the library from the end of one round to the end of another: one row a note that was written at, with the change (begun, revised, archived, quarantined, returned, published, branched or unchanged) and the texts before and after.';
+COMMENT ON MACRO TABLE library_changes IS 'What became of the library from the end of one round to the end of another: one row a note that was written at, with the change (begun, revised, archived, quarantined, returned, published, branched or unchanged) and the texts before and after. What was begun and put out of sight since is archived or quarantined; it has no text before.';
 
 -- Weights and where they come from ------------------------------------------------------------------
 
@@ -598,13 +598,13 @@ CREATE TEMP VIEW population AS
 SELECT a.agent_id, a.round AS since, a.roles, a.organisation, a.policy, a.neighbours, a.born, a.retired, a.hostile
 FROM lake.agents a JOIN (SELECT agent_id, max(round) AS last FROM lake.agents GROUP BY agent_id) l
     ON l.agent_id = a.agent_id AND l.last = a.round ORDER BY a.agent_id;
-COMMENT ON VIEW population IS 'One row an agent as it is now, or was when it retired.';
+COMMENT ON VIEW population IS 'One row an agent as it is now; one that has retired has no neighbours any more. What it was before is in agents.';
 COMMENT ON COLUMN population.agent_id IS 'Agent.';
 COMMENT ON COLUMN population.since IS 'Round from whose beginning on it is so.';
 COMMENT ON COLUMN population.roles IS 'What it may act as.';
 COMMENT ON COLUMN population.organisation IS 'Organisation that it belongs to.';
 COMMENT ON COLUMN population.policy IS 'Policy whose weights it acts with.';
-COMMENT ON COLUMN population.neighbours IS 'Agents whose shelves the topology lets it see.';
+COMMENT ON COLUMN population.neighbours IS 'Agents whose shelves the topology lets it see; none once it has retired.';
 COMMENT ON COLUMN population.born IS 'Round in which it joined.';
 COMMENT ON COLUMN population.retired IS 'Round in which it was there no more; NULL while it is there.';
 COMMENT ON COLUMN population.hostile IS 'How it means to do harm, in a study of that; NULL where it does not.';

@@ -55,7 +55,7 @@ EXPECTED: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
         "problem_id, round, first_solved, rounds_later, attempts", [("p0-1", 0, 3, 3, 6)],
     ),
     "How deep do lines of descent go?": (
-        "generation, problems, lines", [(0, 13, 13), (1, 1, 1), (2, 1, 1), (3, 1, 1)],
+        "generation, problems, lines", [(0, 5, 5), (1, 1, 1), (2, 1, 1), (3, 1, 1)],
     ),
     "What did one problem come of?": (
         "generation, problem_id, origin, correct, attempts",
@@ -125,7 +125,7 @@ EXPECTED: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
          ("ben", None, None, 3, 1, 0, 0)],
     ),
     "What was put out of sight, and why?": (
-        "round, note_id, author, outcome, reason, rounds_in_sight",
+        "round, note_id, author, outcome, reason, rounds_since_begun",
         [(2, "n2", "eve", "quarantined", "refuted", 1), (3, "n1", "ben", "archived", "n0 says it", 3)],
     ),
     "What did each version come of, and what can it do?": (
