@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, get_args
 
@@ -9,8 +10,8 @@ from arena import revisiting
 from arena.answering import Question, answers
 from arena.opponents import match_at
 from arena.pools import WorkFailed
-from culture.records import Arm, Evaluation, Measure
-from culture.wilson import wilson
+from culture.records import Arm, Attempt, Evaluation, Measure
+from culture.wilson import clustered_wilson, wilson
 from curricula import frontier_of
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _place(play: Play, version: str, domain_name: str) -> None:
 
 
 def measure(play: Play) -> None:
-    """Numbers about the round, by domain: shares with Wilson intervals (Wilson 1927), at 95%."""
+    """Numbers about the round, by domain: shares with 95% intervals by Wilson, of attempts by problem."""
     rows = play.rows
     for name, spent in sorted(play.spent.items()):
         _put(play, "", f"tokens_read/{name}", float(spent.read), 1)
@@ -87,9 +88,9 @@ def measure(play: Play) -> None:
         attempts = [a for a in rows.attempts if a.domain == domain and a.verdict != "error"]
         _share(play, domain, "valid_share", [p.answer_key is not None for p in proposals])
         _share(play, domain, "new_share", [p.reason != "duplicate" for p in valid])
-        _share(play, domain, "solve_rate", [a.correct for a in attempts if not a.replay])
+        _solved(play, domain, "solve_rate", [a for a in attempts if not a.replay])
         for arm in get_args(Arm):
-            _share(play, domain, f"solve_rate_{arm}", [a.correct for a in attempts if a.arm == arm])
+            _solved(play, domain, f"solve_rate_{arm}", [a for a in attempts if a.arm == arm])
         for version in sorted({e.policy_version for e in rows.evaluations if e.domain == domain}):
             policy = version.partition("@")[0]
             scored = [
@@ -115,4 +116,18 @@ def _share(play: Play, domain: str, name: str, outcomes: Sequence[bool]) -> None
         return
     p = sum(outcomes) / n
     low, high = wilson(sum(outcomes), n)
+    play.rows.measures.append(Measure(play.round, name, domain, p, low, high, n))
+
+
+def _solved(play: Play, domain: str, name: str, attempts: Sequence[Attempt]) -> None:
+    """The share of attempts that were right; those at one problem hang together."""
+    n, right = len(attempts), sum(a.correct for a in attempts)
+    if not n:
+        return
+    tried, solved = Counter(a.problem_id for a in attempts), Counter[str]()
+    for a in attempts:
+        solved[a.problem_id] += a.correct
+    p = right / n
+    scatter = sum((solved[problem] - n_of * p) ** 2 for problem, n_of in tried.items())
+    low, high = clustered_wilson(right, n, len(tried), scatter)
     play.rows.measures.append(Measure(play.round, name, domain, p, low, high, n))

@@ -45,7 +45,7 @@ def population(log: Log, round: int) -> Population:
             SELECT * FROM ({_NOW}) ORDER BY retired IS NOT NULL, organisation, agent_id LIMIT {MOST}
         ), tried AS (
             SELECT solver, count(*) AS attempts, count(*) FILTER (correct) AS correct
-            FROM attempts WHERE round <= $round GROUP BY solver
+            FROM attempts WHERE round <= $round AND verdict <> 'error' GROUP BY solver
         ), posed AS (
             SELECT proposer, count(*) AS proposals, count(*) FILTER (status = 'admitted') AS admitted
             FROM problems WHERE round <= $round GROUP BY proposer

@@ -51,7 +51,10 @@ def figure(log: Log, head: Head, page: Page, name: str) -> str:
     last = head.last or 0
     key = (log.folder, name, page.round, head.committed if page.round == last else None)
     if key not in _drawn:
-        _drawn[key] = _figure(log, None if page.round == last else page.round, name)
+        try:
+            _drawn[key] = _figure(log, None if page.round == last else page.round, name)
+        except Slow as reason:  # which another time it may not be
+            return _without(name, str(reason))
         while len(_drawn) > KEPT:
             _drawn.popitem(last=False)
     return _drawn[key]
@@ -59,22 +62,15 @@ def figure(log: Log, head: Head, page: Page, name: str) -> str:
 
 def _figure(log: Log, round: int | None, name: str) -> str:
     found = OWN.get(name) or FIGURES[name]
-    told: dict[str, object] = {
-        "title": found.TITLE,
-        "caption": found.CAPTION,
-        "source": "",
-        "width": 0,
-        "height": 0,
-    }
     attempts = log.row("SELECT sum(attempts)::BIGINT AS n FROM rounds")
     if name in HEAVY and attempts and int(str(attempts["n"])) > MOST_ATTEMPTS:
         why = f"Not drawn here: the run has {attempts['n']:,} attempts, and it takes all of them."
-        return rendered("figure.html", **told, missing=why)
+        return _without(name, why)
     try:
         with log.held(round=round) as connection:
             data = found.data(connection)
-    except (NoData, Slow, LakeError) as reason:
-        return rendered("figure.html", **told, missing=str(reason))
+    except (NoData, LakeError) as reason:
+        return _without(name, str(reason))
     size = (SMALLER * found.SIZE[0], SMALLER * found.SIZE[1])
     canvas = Canvas(figsize=size, layout="constrained")
     FigureCanvasSVG(canvas)
@@ -89,8 +85,22 @@ def _figure(log: Log, round: int | None, name: str) -> str:
             FigureCanvasAgg(canvas)
             canvas.savefig(sink, format="png", dpi=DOTS)
     source = markupsafe.Markup(f"data:image/{kind};base64," + base64.b64encode(sink.getvalue()).decode())
-    told |= {"source": source, "width": _pixels(size[0]), "height": _pixels(size[1])}
-    return rendered("figure.html", **told, missing="")
+    return rendered(
+        "figure.html",
+        title=found.TITLE,
+        caption=found.CAPTION,
+        source=source,
+        width=_pixels(size[0]),
+        height=_pixels(size[1]),
+        missing="",
+    )
+
+
+def _without(name: str, why: str) -> str:
+    """A figure's title and caption, and why it is not there."""
+    found = OWN.get(name) or FIGURES[name]
+    told = {"title": found.TITLE, "caption": found.CAPTION, "source": "", "width": 0, "height": 0}
+    return rendered("figure.html", **told, missing=why)
 
 
 def _pixels(inches: float) -> int:

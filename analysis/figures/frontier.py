@@ -17,7 +17,8 @@ from analysis.history import START
 NAME: Final = "frontier"
 TITLE: Final = "The frontier: success by cell and round"
 CAPTION: Final = (
-    "Above: held-out anchors by cell, the easiest on top, in evaluated rounds. Below: the school's own "
+    "Above: held-out anchors by cell, in the order of their domain, roughly the easiest on top, in "
+    "evaluated rounds. Below: the school's own "
     "new problems by difficulty, in ten steps of as many attempts each; what is blank was not posed. The "
     "frontier is where dark (none right) turns to bright (all right)."
 )
@@ -127,7 +128,7 @@ def draw_map(axes: Axes, m: Map, domain: str = "") -> None:
         axes.set_yticks(range(len(m.rows)), m.rows, fontsize=7 if len(m.rows) > 12 else 8.5)
     anchors = m.of == "anchors"
     axes.set_xlabel("round of the evaluation" if anchors else "round")
-    what = "anchor cell, the easiest on top" if anchors else "difficulty, the least on top"
+    what = "anchor cell, as its domain orders them" if anchors else "difficulty, the least on top"
     axes.set_ylabel(f"{domain}: {what}" if domain else what)
     numbered = len(m.rounds) <= 20 and len(m.rows) <= 32
     if numbered:

@@ -1,4 +1,4 @@
-"""How the library grew: notes by kind, and how many are in sight."""
+"""How the library grew: notes by kind, and how many are on the shelves."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from analysis.figures.style import COLOURS, HATCHES, WIDE, plain
 NAME: Final = "growth"
 TITLE: Final = "Growth of the library"
 CAPTION: Final = (
-    "Notes begun so far, by kind; the line is how many of all are in sight of readers: what a shelf had "
-    "no room for is archived, what was refuted or did harm is in quarantine. The dotted line counts texts"
-    " of notes, revisions included."
+    "Notes begun so far, by kind; the line is how many of all are on the shelves: what a shelf had no room "
+    "for is archived, what was refuted or did harm is in quarantine. Outlines and talk about notes, which "
+    "no search finds, count too. The dotted line counts texts of notes, revisions included."
 )
 SIZE: Final = WIDE
 SQL: Final = {
     "notes": "SELECT round, kind, count(*) AS notes FROM notes GROUP BY ALL ORDER BY round, kind",
-    "in sight": "SELECT round, (state->>'$.library_size')::BIGINT AS notes FROM rounds ORDER BY round",
+    "on the shelves": """\
+SELECT round, (state->>'$.library_size')::BIGINT AS notes FROM rounds ORDER BY round""",
     "texts": """\
 SELECT round, count(*) FILTER (outcome IN ('head', 'merged', 'branch')) AS texts,
     count(*) FILTER (outcome = 'archived') AS archived,
@@ -39,8 +40,8 @@ class Growth:
     rounds: list[int]
     begun: dict[str, list[int]]
     """Notes begun so far, by kind."""
-    in_sight: list[int]
-    """Notes that readers can find."""
+    on_shelves: list[int]
+    """Notes that are not archived or in quarantine."""
     texts: list[int]
     """Texts of notes written so far."""
     archived: list[int]
@@ -51,8 +52,8 @@ class Growth:
     """Length of all texts so far, in tokens."""
 
     def series(self) -> list[Series]:
-        """Kinds, then what is in sight, as lines."""
-        counts = {**self.begun, "in sight": self.in_sight}
+        """Kinds, then what is on the shelves, as lines."""
+        counts = {**self.begun, "on the shelves": self.on_shelves}
         return [
             Series(name, [Point(r, float(n)) for r, n in zip(self.rounds, values, strict=True)])
             for name, values in counts.items()
@@ -61,7 +62,7 @@ class Growth:
 
 def data(log: Log) -> Growth:
     """Raises NoData while the library is empty."""
-    sight = dict(log.execute(SQL["in sight"]).fetchall())
+    sight = dict(log.execute(SQL["on the shelves"]).fetchall())
     rounds = list(sight)
     place = {at: k for k, at in enumerate(rounds)}
     begun: dict[str, list[int]] = {}
@@ -102,13 +103,13 @@ def draw(data: Growth, figure: FigureBase) -> None:
     axes.plot(data.rounds, data.texts, color="black", linestyle=":", label=f"texts ({data.texts[-1]:,})")
     axes.plot(
         data.rounds,
-        data.in_sight,
+        data.on_shelves,
         color="black",
         linewidth=2,
         marker="o",
         markersize=4,
         markevery=max(1, len(data.rounds) // 20),
-        label=f"in sight ({data.in_sight[-1]:,})",
+        label=f"on the shelves ({data.on_shelves[-1]:,})",
     )
     plain(axes)
     axes.set_xlabel("round")

@@ -17,7 +17,7 @@ NAME: Final = "lineage"
 TITLE: Final = "Lineage of problems"
 CAPTION: Final = (
     "Each line joins a problem to one that was made of it by mutation. The largest families are shown; "
-    "the thick line is the longest descent, which is told step by step below."
+    "the thick line is the longest descent."
 )
 SIZE: Final = (7.2, 4.3)
 FAMILIES: Final = 40

@@ -13,14 +13,16 @@ from analysis.figures.style import legend, line, of_rounds
 NAME: Final = "readership"
 TITLE: Final = "Reading and citing"
 CAPTION: Final = (
-    "Top: notes in sight of readers, and how many of them an attempt of the library's arm was shown in "
-    "the round. Middle: how many rounds before its reading a text was written, the median and, as a band, "
-    "the 10th and 90th percentiles; a line that climbs with the rounds says that only old texts are read. "
+    "Top: notes on the shelves, outlines and talk included, and how many notes an attempt of the library's "
+    "arm was shown in the round. Middle: how many rounds before its reading a text was written, the median "
+    "and, as a band, the 10th and 90th percentiles; a line that climbs with the rounds says that only old "
+    "texts are read. "
     "Bottom: citations in the texts of the round, by what is cited."
 )
 SIZE: Final = (7.2, 6.6)
 SQL: Final = {
-    "in sight": "SELECT round, (state->>'$.library_size')::BIGINT AS notes FROM rounds ORDER BY round",
+    "on the shelves": """\
+SELECT round, (state->>'$.library_size')::BIGINT AS notes FROM rounds ORDER BY round""",
     "reads": """\
 SELECT round, count(DISTINCT note_id) AS notes, count(*) AS reads
 FROM reads WHERE arm = 'library' GROUP BY round ORDER BY round""",
@@ -47,7 +49,7 @@ class Readership:
     """What was read and cited in each round."""
 
     notes: list[Series]
-    """``in sight`` of readers at the end of a round, and ``read`` in it at least once; in notes."""
+    """``on the shelves`` at the end of a round, and ``read`` in it at least once; in notes."""
     age: Series
     """Rounds from the writing of a text to its reading: median, 10th and 90th percentile over reads."""
     citations: list[Series]
@@ -62,15 +64,16 @@ def data(log: Log) -> Readership:
         cited.setdefault(kind, {})[at] = n
     if not read and not cited:
         raise NoData("No attempt of the library's arm was shown a note, and no note cites anything.")
-    sight = log.execute(SQL["in sight"]).fetchall()
-    rounds = [at for at, _ in sight]
+    sizes = log.execute(SQL["on the shelves"]).fetchall()
+    rounds = [at for at, _ in sizes]
     shown = [Point(at, float(notes), n=reads) for at in rounds for notes, reads in [read.get(at, (0, 0))]]
     ages = [
         Point(at, float(m), float(low), float(high), n)
         for at, m, low, high, n in log.execute(SQL["ages"]).fetchall()
     ]
+    shelved = [Point(at, float(n)) for at, n in sizes if n is not None]
     return Readership(
-        [Series("in sight", [Point(at, float(n or 0)) for at, n in sight]), Series("read", shown)],
+        [Series("on the shelves", shelved), Series("read", shown)],
         Series("age", ages),
         [
             Series(kind, [Point(at, float(counts.get(at, 0))) for at in rounds])

@@ -115,18 +115,20 @@ def legend(axes: Axes, **options: Any) -> None:
 def stacked(
     axes: Axes, rounds: Sequence[int], parts: Sequence[tuple[Sequence[float], dict[str, Any]]]
 ) -> float:
-    """Heights by round on top of each other, each with options of its own; returns the highest pile.
+    """Heights by rising round on top of each other, each with options of its own; returns the highest pile.
 
     Beyond ``FEW`` rounds the bars of a part are one outline: as they touch it looks the same, and a bar a
     round and part takes seconds to draw in a long run.
     """
-    below = np.zeros(len(rounds))
-    whole = len(rounds) > FEW and list(rounds) == list(range(rounds[0], rounds[0] + len(rounds)))
+    at = np.asarray(rounds) - rounds[0]
+    whole = len(rounds) > FEW
+    below = np.zeros(at[-1] + 1 if whole else len(rounds))
     for heights, options in parts:
-        top = below + np.asarray(heights, float)
+        top = below.copy()
+        top[at if whole else slice(None)] += np.asarray(heights, float)  # 0 in a round that is left out
         look: dict[str, Any] = {"edgecolor": "white", "linewidth": 0} | options
         if whole:
-            edges = np.arange(len(rounds) + 1) + rounds[0] - 0.5
+            edges = np.arange(len(top) + 1) + rounds[0] - 0.5
             look["facecolor"] = look.pop("color")
             axes.stairs(top, edges, baseline=below, fill=True, **look)
         else:

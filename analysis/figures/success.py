@@ -11,20 +11,29 @@ from matplotlib.ticker import PercentFormatter
 from analysis.figures.base import Log, NoData, Point, Series
 from analysis.figures.style import COLOURS, MARKERS, STYLES, WIDE, band, bars, every, legend, of_rounds
 from analysis.history import SCORES, scores
-from culture.wilson import wilson
+from culture.wilson import clustered_wilson
 
 NAME: Final = "success"
 TITLE: Final = "Success: on the school's own problems, and on held-out anchors"
 CAPTION: Final = (
     "Anchors never change and enter no training, so the marked lines tell what was learned. Success on "
-    "new problems also falls because they become harder. 95% intervals (Wilson)."
+    "new problems also falls because they become harder. 95% intervals (Wilson); attempts at one problem "
+    "hang together, which theirs allow for."
 )
 SIZE: Final = WIDE
 SQL: Final = {
     "held out": SCORES,
     "new problems": """\
-SELECT domain, round, count(*) FILTER (correct) AS correct, count(*) AS attempts
-FROM attempts WHERE NOT replay AND verdict <> 'error' GROUP BY ALL ORDER BY domain, round""",
+WITH tried AS (
+    SELECT domain, round, problem_id, count(*) FILTER (correct) AS k, count(*) AS n
+    FROM attempts WHERE NOT replay AND verdict <> 'error' GROUP BY ALL
+), shared AS (
+    SELECT *, sum(k) OVER (PARTITION BY domain, round) / sum(n) OVER (PARTITION BY domain, round) AS p
+    FROM tried
+)
+SELECT domain, round, sum(k)::BIGINT AS correct, sum(n)::BIGINT AS attempts, count(*) AS problems,
+    sum((k - n * p) ** 2) AS scatter
+FROM shared GROUP BY domain, round ORDER BY domain, round""",
 }
 
 
@@ -43,8 +52,9 @@ class Success:
 def data(log: Log) -> Success:
     """Raises NoData before the first attempt or evaluation."""
     new: dict[str, list[Point]] = {}
-    for domain, at, right, n in log.execute(SQL["new problems"]).fetchall():
-        new.setdefault(domain, []).append(Point(at, right / n, *wilson(right, n), n))
+    for domain, at, right, n, problems, scatter in log.execute(SQL["new problems"]).fetchall():
+        ends = clustered_wilson(right, n, problems, scatter)
+        new.setdefault(domain, []).append(Point(at, right / n, *ends, n))
     held_out: dict[tuple[str, str], list[Point]] = {}
     for s in scores(log):
         point = Point(s.round, s.share, *s.interval, s.anchors)

@@ -135,10 +135,14 @@ def uses(log: Log, of: Use) -> list[Used]:
 def lifetimes(notes: list[Used], last: int, silence: int = SILENCE) -> Survival:
     """How long notes are used, in a run whose last round is ``last``.
 
-    A note that nobody used for ``silence`` rounds has had its last use; of the others only what was seen
-    counts. Raises NothingToMeasure as :func:`survival`.
+    A note that nobody used for ``silence`` rounds has had its last use. Whether a use in the last
+    ``silence`` rounds is one cannot be known, so all notes are looked at up to the round before these:
+    those used since were in use then. (Were each looked at up to its own last use, the end of the run would
+    take ends away and leave the notes that go on.) Raises NothingToMeasure as :func:`survival`.
     """
-    return survival([u.last - u.begun for u in notes], [last - u.last >= silence for u in notes])
+    end = last - silence
+    seen = [u for u in notes if u.begun <= end]
+    return survival([min(u.last, end) - u.begun for u in seen], [u.last <= end for u in seen])
 
 
 def several_parents(log: Log) -> Estimate:

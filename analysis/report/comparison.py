@@ -91,7 +91,7 @@ class Group:
     @property
     def label(self) -> str:
         """For a legend."""
-        n = len(self.seeds)
+        n = len(self.counted)
         return f"{self.name}: {self.runs[0].name}" if n == 1 else f"{self.name}: mean of {n} seeds"
 
 

@@ -141,7 +141,7 @@ def _curves(
         for at, g in enumerate(groups):
             runs = {name: Series(name, points) for name, points in found[panel].get(g.name, {}).items()}
             if runs:
-                mean = _mean([runs[r.name] for r in g.seeds if r.name in runs])
+                mean = _mean([runs[r.name] for r in g.counted if r.name in runs])
                 panels.setdefault(panel, []).append(Curve(at, g.label, list(runs.values()), mean))
     return panels
 

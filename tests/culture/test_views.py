@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -16,10 +17,11 @@ from culture.columns import SCHEMA, declared, to_arrow
 from culture.config import LakeConfig
 from culture.effect import culture_effect
 from culture.lake import Lake
-from culture.records import Measure
+from culture.records import Agent, Measure, Read, Revision
 from culture.views import _over, definitions, make, views
 from tests.analysis.counted_school import rows_of, school
-from tests.analysis.log import write_log
+from tests.analysis.log import round_rows, write_log
+from tests.culture.rows import example
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +209,44 @@ def test_library_changes(log: duckdb.DuckDBPyConnection) -> None:
         ("n1", "archived"),
     ]
     assert log.execute("SELECT * FROM library_changes(3, 3)").fetchall() == []
+
+
+def test_what_was_begun_and_put_out_of_sight_is_out_of_sight(log: duckdb.DuckDBPyConnection) -> None:
+    found = log.execute("SELECT note_id, change, before FROM library_changes(0, 3) ORDER BY ALL").fetchall()
+    assert ("n2", "quarantined", None) in found
+
+
+def test_readers_are_next_to_whom_they_were_next_to_then(tmp_path: Path) -> None:
+    rows = [round_rows(at) for at in range(7)]
+    for each in rows:
+        each.agents, each.reads, each.revisions, each.attempts = [], [], [], []
+
+    def agent(name: str, at: int, near: list[str], organisation: str, gone: int | None = None) -> Agent:
+        made = replace(example(Agent, at, 0), agent_id=name, round=at, neighbours=near, retired=gone)
+        return replace(made, organisation=organisation)
+
+    rows[0].agents = [agent("a", 0, ["b"], "red"), agent("b", 0, ["a"], "red")]
+    rows[3].agents = [agent("b", 3, ["a"], "blue")]
+    rows[5].agents = [agent("a", 5, [], "red", gone=5), agent("b", 5, [], "blue")]
+    rows[0].revisions = [
+        replace(example(Revision, 0, k), revision_id=f"r{k}", author=k) for k in ("a", "b")
+    ]
+    for at in (1, 2, 4, 6):
+        rows[at].reads = [
+            replace(example(Read, at, 0), round=at, reader="b", revision_id="ra", arm="library")
+        ]
+        if at < 5:
+            rows[at].reads.append(replace(example(Read, at, 1), round=at, reader="a", revision_id="rb"))
+    with culture.connect(write_log(tmp_path / "run", rows)) as log:
+        found = log.execute(
+            "SELECT reader, author, reads, first_round, last_round, adjacent, same_organisation "
+            "FROM readership ORDER BY reader, first_round"
+        ).fetchall()
+    assert found == [
+        ("a", "b", 2, 1, 2, True, True), ("a", "b", 1, 4, 4, True, False),
+        ("b", "a", 2, 1, 2, True, True), ("b", "a", 1, 4, 4, True, False),
+        ("b", "a", 1, 6, 6, False, False),
+    ]  # fmt: skip
 
 
 # -- older logs ------------------------------------------------------------------------------------------

@@ -339,8 +339,19 @@ def test_a_half_that_is_not_reached() -> None:
 def test_a_note_in_use_has_not_had_its_last_use() -> None:
     notes = [Used("a", 0, 1, 2), Used("b", 0, 0, 0), Used("c", 4, 2, 9)]
     found = lifetimes(notes, 10)
-    # two are over, after 2 and 0 rounds; the third went on for 5 rounds at least
+    # two are over, after 2 and 0 rounds; the third was in use in round 5, the last that is looked at
     assert found.ended == 2 and found.half_life.value == 2
+    assert found.times.tolist() == [0, 1, 2] and found.alive.tolist() == pytest.approx([2 / 3, 2 / 3, 0])
+
+
+def test_the_half_life_is_not_longer_in_a_short_run() -> None:
+    rng = np.random.default_rng(3)
+    begun = rng.integers(0, 20, 4000)
+    until = begun + rng.geometric(0.15, 4000) - 1  # in use in each round with 0.85; the median is 4
+    notes = [
+        Used(str(k), int(b), 1, int(min(u, 20))) for k, (b, u) in enumerate(zip(begun, until, strict=True))
+    ]
+    assert lifetimes(notes, 20).half_life.value == 4
 
 
 # -- the ratchet, health, the zone ------------------------------------------------------------------------
