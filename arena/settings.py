@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from arena.faults import ConfigError, Fault, dotted, faults_of, listed, nearest, shown
 from arena.fields import FieldRow, assert_documented, describe
+from arena.run_files import CONFIG
 from arena.yaml_text import YamlError, parse, render
 
 __all__ = ["ConfigError", "Fault", "FieldRow", "assert_documented", "describe", "dump", "load", "presets"]
@@ -87,6 +88,8 @@ def _read(source: str | Path, folder: Path, faults: list[Fault], above: tuple[Pa
     except ValueError as error:
         faults.append(Fault(label, str(error)))
         return None
+    if path.name == CONFIG:  # of a run: it tells versions too, which are no settings
+        data.pop("versions", None)
     parent = data.pop("extends", None)
     if parent is None:
         return data

@@ -109,6 +109,15 @@ def test_a_preset_by_name_and_a_file_by_path_are_the_same(folder: Path) -> None:
     assert presets(folder) == ["base"]
 
 
+def test_the_file_of_a_run_is_a_configuration(folder: Path) -> None:
+    text = (folder / "base.yaml").read_text(encoding="utf-8") + "\nversions: {code: '1', torch: '2'}\n"
+    (folder / "run.yaml").write_text(text, encoding="utf-8")
+    assert load(folder / "run.yaml", [], Config) == load(folder / "base.yaml", [], Config)
+    (folder / "other.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match="got 'versions'"):
+        load(folder / "other.yaml", [], Config)
+
+
 def test_extending_merges_mappings_and_replaces_lists(folder: Path) -> None:
     write(folder, "more", "extends: base\nlearner: {steps: 6}\ngroups: [{name: c}]\n")
     write(folder, "most", "extends: more.yaml\nseed: 9\n")
