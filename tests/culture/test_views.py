@@ -229,7 +229,7 @@ def test_readers_are_next_to_whom_they_were_next_to_then(tmp_path: Path) -> None
     rows[3].agents = [agent("b", 3, ["a"], "blue")]
     rows[5].agents = [agent("a", 5, [], "red", gone=5), agent("b", 5, [], "blue")]
     rows[0].revisions = [
-        replace(example(Revision, 0, k), revision_id=f"r{k}", author=k) for k in ("a", "b")
+        replace(example(Revision, 0, k), revision_id=f"r{name}", author=name) for k, name in enumerate("ab")
     ]
     for at in (1, 2, 4, 6):
         rows[at].reads = [
