@@ -95,7 +95,7 @@ def draw(data: Readership, figure: FigureBase) -> None:
         for at, s in enumerate(series):
             line(axes, s, at, label={"age": "median age of what is read"}.get(s.label, s.label))
         axes.set_ylabel(unit)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.08 * max(axes.get_ylim()[1], 1))
         of_rounds(axes, data.notes)
         axes.label_outer()
         legend(axes)
