@@ -99,7 +99,7 @@ def draw(data: Collapse, figure: FigureBase) -> None:
     for axes, panel in zip(grid, data.panels, strict=True):
         for s in panel.series:
             line(axes, s, names.index(s.label))
-        axes.set_ylabel(f"{panel.name}\n({panel.unit})", fontsize=8.5)
+        axes.set_ylabel(f"{panel.name}\n({panel.unit})", fontsize=7)
         if panel.share:
             axes.set_ylim(-0.02, 1.02)
             axes.yaxis.set_major_formatter(PercentFormatter(1))

@@ -128,7 +128,7 @@ def draw_map(axes: Axes, m: Map, domain: str = "") -> None:
         axes.set_yticks(range(len(m.rows)), m.rows, fontsize=7 if len(m.rows) > 12 else 8.5)
     anchors = m.of == "anchors"
     axes.set_xlabel("round of the evaluation" if anchors else "round")
-    what = "anchor cell, as its domain orders them" if anchors else "difficulty, the least on top"
+    what = "anchor cell" if anchors else "difficulty, the least on top"
     axes.set_ylabel(f"{domain}: {what}" if domain else what)
     numbered = len(m.rounds) <= 20 and len(m.rows) <= 32
     if numbered:

@@ -57,5 +57,5 @@ def draw(data: PhaseTimes, figure: FigureBase) -> None:
         parts.append((seconds, look))
     highest = stacked(axes, data.rounds, parts)
     axes.set_ylabel("seconds")
-    axes.set_ylim(0, max(highest * 1.3, 1e-9))
-    axes.legend(loc="upper center", ncols=4, fontsize=8.5, frameon=False)
+    axes.set_ylim(0, max(highest * 1.4, 1e-9))
+    axes.legend(loc="upper center", ncols=3, fontsize=8, frameon=False)
