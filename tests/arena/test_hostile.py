@@ -91,6 +91,8 @@ def test_a_verdict_does_not_depend_on_what_ran_before(
 ) -> None:
     again = [name for name, ran in reversed(verdicts.items()) if ran.failure != "timeout"]
     for name, ran in zip(again, box.run_many([programs[name] for name in again]), strict=True):
+        for _ in range(3):  # on a loaded machine the time is up before anything else is
+            ran = box.run_many([programs[name]])[0] if ran.failure == "timeout" else ran
         assert repr(replace(ran, seconds=0)) == repr(replace(verdicts[name], seconds=0)), name
 
 
