@@ -93,10 +93,8 @@ def check(runs: Path, planned: Sequence[Planned]) -> None:
             if folder.is_dir() and any(p.name != f"{CONFIG}.partial" for p in folder.iterdir()):
                 raise Wrong(f"expected a run or nothing in {folder}, got other files; move them away")
             continue
-        tree = config_tree(folder)
-        tree.pop("versions", None)
         try:
-            same = RunConfig.model_validate(tree) == run.config
+            same = RunConfig.model_validate(config_tree(folder)) == run.config
         except ValidationError:
             same = False
         if not same:

@@ -228,9 +228,7 @@ def read_config(folder: Path) -> RunConfig:
         raise RunError(
             f"expected a run in {folder}, got no {CONFIG} there; `info` without a name lists the runs"
         )
-    tree = config_tree(folder)
-    tree.pop("versions", None)
-    return RunConfig.model_validate(tree)
+    return RunConfig.model_validate(config_tree(folder))
 
 
 def _write_config(folder: Path, config: RunConfig) -> None:

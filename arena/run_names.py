@@ -119,12 +119,14 @@ def free_name(name: str, runs: Path) -> str:
 
 
 def config_tree(folder: Path) -> dict[str, object]:
+    """The settings in a run's folder, unchecked. Raises LakeError where they cannot be read."""
     try:
         tree = parse((folder / CONFIG).read_text(encoding="utf-8"))
     except ValueError as error:
         raise LakeError(f"expected YAML in {folder / CONFIG}, got: {error}") from error
     if not isinstance(tree, dict):
         raise LakeError(f"expected keys and values in {folder / CONFIG}, got {tree!r}")
+    tree.pop("versions", None)  # told beside the settings
     return tree
 
 
@@ -133,7 +135,6 @@ def check_config(folder: Path) -> None:
     from arena.config import RunConfig
 
     tree = config_tree(folder)
-    tree.pop("versions", None)
     try:
         RunConfig.model_validate(tree)
     except ValidationError as error:

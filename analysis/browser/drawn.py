@@ -51,26 +51,26 @@ def figure(log: Log, head: Head, page: Page, name: str) -> str:
     last = head.last or 0
     key = (log.folder, name, page.round, head.committed if page.round == last else None)
     if key not in _drawn:
+        found = OWN.get(name) or FIGURES[name]
         try:
-            _drawn[key] = _figure(log, None if page.round == last else page.round, name)
+            _drawn[key] = _figure(log, None if page.round == last else page.round, found)
         except Slow as reason:  # which another time it may not be
-            return _without(name, str(reason))
+            return _without(found, str(reason))
         while len(_drawn) > KEPT:
             _drawn.popitem(last=False)
     return _drawn[key]
 
 
-def _figure(log: Log, round: int | None, name: str) -> str:
-    found = OWN.get(name) or FIGURES[name]
+def _figure(log: Log, round: int | None, found: Figure) -> str:
     attempts = log.row("SELECT sum(attempts)::BIGINT AS n FROM rounds")
-    if name in HEAVY and attempts and int(str(attempts["n"])) > MOST_ATTEMPTS:
+    if found.NAME in HEAVY and attempts and int(str(attempts["n"])) > MOST_ATTEMPTS:
         why = f"Not drawn here: the run has {attempts['n']:,} attempts, and it takes all of them."
-        return _without(name, why)
+        return _without(found, why)
     try:
         with log.held(round=round) as connection:
             data = found.data(connection)
     except (NoData, LakeError) as reason:
-        return _without(name, str(reason))
+        return _without(found, str(reason))
     size = (SMALLER * found.SIZE[0], SMALLER * found.SIZE[1])
     canvas = Canvas(figsize=size, layout="constrained")
     FigureCanvasSVG(canvas)
@@ -96,9 +96,8 @@ def _figure(log: Log, round: int | None, name: str) -> str:
     )
 
 
-def _without(name: str, why: str) -> str:
+def _without(found: Figure, why: str) -> str:
     """A figure's title and caption, and why it is not there."""
-    found = OWN.get(name) or FIGURES[name]
     told = {"title": found.TITLE, "caption": found.CAPTION, "source": "", "width": 0, "height": 0}
     return rendered("figure.html", **told, missing=why)
 

@@ -54,8 +54,11 @@ def _free() -> int:
 
 def head() -> str:
     """What every page has in its head."""
-    style = (HERE / "page.css").read_text(encoding="utf-8")
-    return f"<style>\n{style}</style>\n{_script()}"
+    return f"<style>\n{_style()}</style>\n{_script()}"
+
+
+def _style() -> str:
+    return (HERE / "page.css").read_text(encoding="utf-8")
 
 
 def _script() -> str:
@@ -105,7 +108,7 @@ def edit(folders: Sequence[Path], notebook: Path, port: int, *, show: bool) -> i
     hand_over(folders)
     if not notebook.exists():
         style, around = notebook.with_suffix(".css"), notebook.with_suffix(".head.html")
-        style.write_text((HERE / "page.css").read_text(encoding="utf-8"), encoding="utf-8")
+        style.write_text(_style(), encoding="utf-8")
         # the editor takes no script; `marimo run` of the copy does
         around.write_text(_script(), encoding="utf-8")
         source = PAGE.read_text(encoding="utf-8")

@@ -20,10 +20,12 @@ CAPTION: Final = (
     "no search finds, count too. The dotted line counts texts of notes, revisions included."
 )
 SIZE: Final = WIDE
+SHELVED: Final = """\
+SELECT round, (state->>'$.library_size')::BIGINT AS notes FROM rounds ORDER BY round"""
+"""Notes on the shelves at the end of each round; NULL where an earlier version did not count them."""
 SQL: Final = {
     "notes": "SELECT round, kind, count(*) AS notes FROM notes GROUP BY ALL ORDER BY round, kind",
-    "on the shelves": """\
-SELECT round, (state->>'$.library_size')::BIGINT AS notes FROM rounds ORDER BY round""",
+    "on the shelves": SHELVED,
     "texts": """\
 SELECT round, count(*) FILTER (outcome IN ('head', 'merged', 'branch')) AS texts,
     count(*) FILTER (outcome = 'archived') AS archived,

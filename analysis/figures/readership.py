@@ -8,6 +8,7 @@ from typing import Final
 from matplotlib.figure import FigureBase
 
 from analysis.figures.base import Log, NoData, Point, Series
+from analysis.figures.growth import SHELVED
 from analysis.figures.style import legend, line, of_rounds
 
 NAME: Final = "readership"
@@ -21,8 +22,7 @@ CAPTION: Final = (
 )
 SIZE: Final = (7.2, 6.6)
 SQL: Final = {
-    "on the shelves": """\
-SELECT round, (state->>'$.library_size')::BIGINT AS notes FROM rounds ORDER BY round""",
+    "on the shelves": SHELVED,
     "reads": """\
 SELECT round, count(DISTINCT note_id) AS notes, count(*) AS reads
 FROM reads WHERE arm = 'library' GROUP BY round ORDER BY round""",
